@@ -1,0 +1,54 @@
+# `make` lists the targets. Each sets up what it needs in .venv; Python 3.11 or later is all that must be there.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check demo bench format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port 9000")
+	exec $(BIN)/acuse serve $(ARGS)
+
+test: $(VENV)/dev ## Set up and run every test, with coverage of domain and application
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+check: $(VENV)/dev ## Everything that CI runs: format, lint, types, imports, tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+demo: $(VENV)/examples ## Start the service, submit single requests and a roll-up of 336,776 flights, show the records
+	$(BIN)/python examples/demo.py $(ARGS)
+
+bench: $(VENV)/dev ## Measure this machine: durable POSTs against no-op POSTs on the same server
+	$(BIN)/python -m bench.intake $(ARGS)
+
+format: $(VENV)/dev ## Format the code and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: $(VENV)/dev ## Pin all dependencies anew, with hashes
+	PATH="$(abspath $(BIN)):$$PATH" requirements/lock.sh
+
+clean: ## Remove what the other targets made, but never ./data
+	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# One virtual environment; `dev` holds all of `examples`, and that all of `run`.
+$(VENV)/run $(VENV)/examples $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements/$*.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("acuse needs Python 3.11 or later, not " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)

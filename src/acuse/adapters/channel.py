@@ -1,0 +1,96 @@
+"""Messages between a worker and its runner, over a socket pair."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from acuse.domain.outcome import Again, Done, Failed, Planned
+from acuse.domain.task import Task
+
+if TYPE_CHECKING:
+    import socket
+
+HEADER = struct.Struct("!I")
+READ_SIZE = 65_536
+
+
+class Chunk(msgspec.Struct, frozen=True, tag=True):
+    """Run these, one after another."""
+
+    number: int
+    tasks: list[Task]
+
+
+class Withdraw(msgspec.Struct, frozen=True, tag=True):
+    """Begin no other task of the chunk."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The runner knows its actions and waits for work."""
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """What came of one task of a chunk."""
+
+    number: int
+    index: int
+    outcome: Done | Planned | Again | Failed
+
+
+Message = Chunk | Withdraw | Ready | Ended
+
+
+class Closed(Exception):
+    """The other end is gone."""
+
+
+class Channel:
+    """Sends and receives whole messages, each with its length in front."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """The socket is the channel's alone."""
+        self._socket = sock
+        self._buffer = bytearray()
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Message)
+
+    def send(self, message: Message) -> None:
+        """The message is on its way; Closed if nobody will read it."""
+        body = self._encoder.encode(message)
+        try:
+            self._socket.settimeout(None)
+            self._socket.sendall(HEADER.pack(len(body)) + body)
+        except OSError as error:
+            raise Closed from error
+
+    def receive(self, wait: float | None) -> Message | None:
+        """The next message; None if it has not come after so many seconds (None: however long). Closed at the end."""
+        while (message := self._take()) is None:
+            try:
+                self._socket.settimeout(wait)
+                data = self._socket.recv(READ_SIZE)
+            except (BlockingIOError, TimeoutError):
+                return None
+            except OSError as error:
+                raise Closed from error
+            if not data:
+                raise Closed
+            self._buffer += data
+        return message
+
+    def close(self) -> None:
+        """The other end will see Closed."""
+        self._socket.close()
+
+    def _take(self) -> Message | None:
+        if len(self._buffer) < HEADER.size:
+            return None
+        end = HEADER.size + HEADER.unpack_from(self._buffer)[0]
+        if len(self._buffer) < end:
+            return None
+        message: Message = self._decoder.decode(self._buffer[HEADER.size : end])
+        del self._buffer[:end]
+        return message

@@ -1,0 +1,140 @@
+"""The Queue in SQLite: a row is due, or leased until its due_at."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from acuse.adapters.sqlite.rows import blob_id, micros, text_id
+from acuse.domain.delivery import Delivery
+from acuse.domain.record import Key
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from acuse.adapters.sqlite.database import Database
+    from acuse.ports import Clock
+
+LOOK_SECONDS = 0.01
+"""Between looks at SQLite's data version while waiting."""
+MAX_CLAIM = 500
+
+# The distinct actions of due rows, one seek each.
+ACTIONS = """
+WITH RECURSIVE due (action) AS (
+    SELECT min(action) FROM record WHERE due_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(action) FROM record WHERE due_at IS NOT NULL AND action > due.action)
+    FROM due WHERE due.action IS NOT NULL
+)
+SELECT action FROM due WHERE action IS NOT NULL
+"""
+
+DUE = "SELECT due_at, seq FROM record WHERE action = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?"
+NEXT = "SELECT min(due_at) FROM record WHERE action = ? AND due_at > ?"
+LEASED = "SELECT count(*) FROM record WHERE action = ? AND due_at > ? AND lease IS NOT NULL"
+
+CLAIM = """
+UPDATE record SET lease = :token, due_at = :until, attempts = attempts + 1 WHERE seq = :seq
+RETURNING id, part, attempts
+"""
+
+EXTEND = "UPDATE record SET due_at = ? WHERE id = ? AND part = ? AND lease = ?"
+
+RELEASE = """
+UPDATE record SET lease = NULL, due_at = ?, attempts = attempts - ? WHERE id = ? AND part = ? AND lease = ?
+"""
+
+
+class SqliteQueue:
+    """Its database need not be durable: a lease or an attempt lost with the power is only a run repeated."""
+
+    def __init__(self, database: Database, clock: Clock, *, lease: timedelta, limits: Mapping[str, int]) -> None:
+        """`lease`: how long what is received is the receiver's alone; `limits`: runs at once, by action."""
+        self._database = database
+        self._clock = clock
+        self._lease = lease
+        self._limits = limits
+        self._waiting = threading.Lock()
+        self._released = threading.Event()
+
+    def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
+        """See Queue. One thread of a process looks at the file at a time; the others wait behind it."""
+        deadline = time.monotonic() + wait.total_seconds()
+        if not self._waiting.acquire(timeout=max(0.0, wait.total_seconds())):
+            return []
+        try:
+            while True:
+                self._released.clear()
+                version = self._database.version()
+                claimed, rest_due = self._claim(min(limit, MAX_CLAIM))
+                if claimed or time.monotonic() >= deadline:
+                    return claimed
+                self._wait(version, min(deadline, time.monotonic() + rest_due))
+        finally:
+            self._waiting.release()
+
+    def extend(self, deliveries: Sequence[Delivery]) -> None:
+        """See Queue."""
+        until = micros(self._clock.now() + self._lease)
+        rows = [(until, blob_id(one.key.id), one.key.part, one.token) for one in deliveries]
+        with self._database.writing() as connection:
+            connection.executemany(EXTEND, rows)
+
+    def release(self, deliveries: Sequence[Delivery], delay: timedelta, *, charged: bool) -> None:
+        """See Queue."""
+        due = micros(self._clock.now() + delay)
+        refund = 0 if charged else 1
+        rows = [(due, refund, blob_id(one.key.id), one.key.part, one.token) for one in deliveries]
+        with self._database.writing() as connection:
+            connection.executemany(RELEASE, rows)
+        self._released.set()
+
+    def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """See Queue. Settling and planning took them off already: it is the same row."""
+
+    def _wait(self, version: int, until: float) -> None:
+        """Returns when another connection has committed, this one has released, or it is time."""
+        while (left := until - time.monotonic()) > 0:
+            if self._released.wait(min(LOOK_SECONDS, left)) or self._database.version() != version:
+                return
+
+    def _claim(self, limit: int) -> tuple[list[Delivery], float]:
+        """What was claimed; and seconds until something falls due, as far as is known now."""
+        now = micros(self._clock.now())
+        with self._database.reading() as connection:
+            actions = [row[0] for row in connection.execute(ACTIONS).fetchall()]
+            if not any(connection.execute(DUE, (action, now, 1)).fetchone() for action in actions):
+                return [], _seconds_to_next(connection, actions, now)
+        with self._database.writing() as connection:
+            chosen = self._choose(connection, actions, now, limit)
+            token = secrets.token_bytes(16)
+            until = micros(self._clock.now() + self._lease)
+            claimed = [
+                connection.execute(CLAIM, {"token": token, "until": until, "seq": seq}).fetchone() for seq in chosen
+            ]
+            rest_due = _seconds_to_next(connection, actions, now)
+        deliveries = [
+            Delivery(key=Key(text_id(id_), part), attempt=attempt, token=token) for id_, part, attempt in claimed
+        ]
+        return deliveries, rest_due
+
+    def _choose(self, connection: sqlite3.Connection, actions: Sequence[str], now: int, limit: int) -> list[int]:
+        """The oldest that are due, of all actions, with no action above its bound."""
+        due: list[tuple[int, int]] = []
+        for action in actions:
+            free = limit
+            if action in self._limits:
+                leased = connection.execute(LEASED, (action, now)).fetchone()[0]
+                free = min(limit, max(0, self._limits[action] - leased))
+            due += connection.execute(DUE, (action, now, free)).fetchall()
+        return [seq for _, seq in sorted(due)[:limit]]
+
+
+def _seconds_to_next(connection: sqlite3.Connection, actions: Sequence[str], now: int) -> float:
+    times = [connection.execute(NEXT, (action, now)).fetchone()[0] for action in actions]
+    return min(((time_ - now) / 1e6 for time_ in times if time_ is not None), default=float("inf"))

@@ -1,0 +1,30 @@
+-- A request (part 0) and the parts it was split into (1 and up).
+-- Times are microseconds since 1970 in UTC.
+CREATE TABLE record (
+    seq           INTEGER PRIMARY KEY,      -- order of arrival
+    id            BLOB    NOT NULL,         -- the 16 bytes of the UUID
+    part          INTEGER NOT NULL,
+    action        TEXT    NOT NULL,
+    body          TEXT    NOT NULL,         -- the received object; of a part, its value
+    fingerprint   BLOB,                     -- of a part: null
+    traceparent   TEXT,
+    created_at    INTEGER NOT NULL,
+    status        TEXT    NOT NULL DEFAULT 'accepted' CHECK (status IN ('accepted', 'finished', 'failed')),
+    finished_at   INTEGER CHECK (finished_at >= created_at),
+    attempts      INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    result        TEXT,
+    reason        TEXT,                     -- why it failed
+    detail        TEXT,
+    parts         INTEGER,                  -- null until the request is planned
+    parts_left    INTEGER CHECK (parts_left >= 0),
+    parts_failed  INTEGER,
+    due_at        INTEGER,                  -- from when it may be received; null: ended, or waiting for its parts
+    lease         BLOB,                     -- token of the holder; it holds until due_at
+    CHECK ((status = 'accepted') = (finished_at IS NULL)),
+    CHECK (status = 'accepted' OR due_at IS NULL)
+) STRICT;
+
+CREATE UNIQUE INDEX record_key ON record (id, part);
+
+-- What is due, oldest first, for each action.
+CREATE INDEX record_due ON record (action, due_at) WHERE due_at IS NOT NULL;

@@ -1,0 +1,143 @@
+"""Actions are types: a type's fields are the schema of the POST, its methods do the work."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import cached_property
+from typing import Any, ClassVar, get_type_hints
+
+import msgspec
+
+from acuse.domain.errors import FieldError, Invalid, Misconfigured
+from acuse.domain.policy import Policy
+from acuse.domain.submission import Submission, pointer
+
+
+class Action(msgspec.Struct, tag_field="action"):
+    """Subclass it with a tag and fields, and define `run`; or `split`, `process` and `merge`.
+
+    `run(self) -> dict` does the whole work and returns the result.
+    `split(self) -> Iterable[P]` says the parts, `process(self, part: P) -> R` does one of them, on any worker, and
+    `merge(self, results: Iterable[R]) -> dict` puts the results together, in the order of the parts. P and R are what
+    msgspec can encode as JSON; they come back as the types that `process` and `merge` name.
+
+    A run may be repeated after a failure, so make its effects safe to repeat. Raise Retry or Fail to end it otherwise.
+    """
+
+    policy: ClassVar[Policy] = Policy()
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The run under way, as its action may see it."""
+
+    id: str
+    part: int
+    attempt: int
+    traceparent: str | None
+
+
+_this_run: ContextVar[Run] = ContextVar("acuse_run")
+
+
+def this_run() -> Run:
+    """The run under way; LookupError outside of one."""
+    return _this_run.get()
+
+
+class ActionType:
+    """One action type, checked, with what is needed to validate and to run it."""
+
+    def __init__(self, cls: type[Action]) -> None:
+        """Raise Misconfigured if the type has no tag or does not say how it works."""
+        self.cls = cls
+        tag = cls.__struct_config__.tag
+        if not isinstance(tag, str) or not tag:
+            raise Misconfigured(f'{cls.__qualname__} needs a tag: class {cls.__qualname__}(Action, tag="…")')
+        self.tag = tag
+        defined = {name for name in ("run", "split", "process", "merge") if callable(getattr(cls, name, None))}
+        if defined not in ({"run"}, {"split", "process", "merge"}):
+            raise Misconfigured(f"{tag}: define either run, or split, process and merge; it has {sorted(defined)}")
+        self.is_split = "split" in defined
+        self.policy = cls.policy
+        try:
+            self._decoder = msgspec.json.Decoder(cls)
+        except (TypeError, NameError) as error:
+            raise Misconfigured(f"{tag}: msgspec cannot make a schema of its fields: {error}") from error
+        names = {field.encode_name for field in msgspec.structs.fields(cls)}
+        self._forbids_id = cls.__struct_config__.forbid_unknown_fields and "id" not in names
+
+    def decode(self, body: bytes) -> Action:
+        """The action with its fields; Invalid with a pointer if a field does not fit."""
+        if self._forbids_id:
+            members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            members.pop("id", None)
+            body = msgspec.json.encode(members)
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise Invalid([_field_error(str(error))]) from error
+
+    @cached_property
+    def part_type(self) -> Any:
+        """What `process` takes."""
+        return _parameter_type(self.cls.process)  # type: ignore[attr-defined]
+
+    @cached_property
+    def result_type(self) -> Any:
+        """What one item of `merge`'s iterable is."""
+        hint = _parameter_type(self.cls.merge)  # type: ignore[attr-defined]
+        args = getattr(hint, "__args__", ())
+        return args[0] if args else Any
+
+
+class Catalogue(Mapping[str, ActionType]):
+    """Every registered action by its tag: the enumeration of what a request may ask for."""
+
+    def __init__(self, types: Iterable[type[Action]]) -> None:
+        """Raise Misconfigured if two types have one tag."""
+        self._types: dict[str, ActionType] = {}
+        for cls in types:
+            found = ActionType(cls)
+            if found.tag in self._types and self._types[found.tag].cls is not cls:
+                raise Misconfigured(f"two actions have the tag {found.tag}")
+            self._types[found.tag] = found
+
+    def __getitem__(self, tag: str) -> ActionType:
+        return self._types[tag]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._types))
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def check(self, submission: Submission) -> None:
+        """Raise Invalid if the action is unknown or a field does not fit its type."""
+        found = self._types.get(submission.action)
+        if found is None:
+            raise Invalid([FieldError(pointer("action"), f"unknown action; one of: {', '.join(self)}")])
+        found.decode(submission.body)
+
+    def limits(self) -> dict[str, int]:
+        """The bound on runs at once, of each action that has one."""
+        return {tag: limit for tag in self if (limit := self[tag].policy.concurrency) is not None}
+
+
+def _field_error(message: str) -> FieldError:
+    """Msgspec ends its messages with the place: ` - at `$.name[0]``."""
+    detail, _, path = message.partition(" - at `$")
+    names: list[str | int] = []
+    for step in path.rstrip("`").replace("[", ".[").split(".")[1:]:
+        if step.startswith("["):
+            names.append(int(step[1:-1]) if step[1:-1].isdigit() else step[1:-1])
+        else:
+            names.append(step)
+    return FieldError(pointer(*names), detail)
+
+
+def _parameter_type(method: Any) -> Any:
+    hints = get_type_hints(method, include_extras=True)
+    parameters = list(inspect.signature(method).parameters)
+    return hints.get(parameters[1], Any) if len(parameters) > 1 else Any

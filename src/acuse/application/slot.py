@@ -1,0 +1,235 @@
+"""One place at which runs happen: receive, hand out, watch, settle."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from datetime import timedelta
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from acuse.application.execute import Decision, Drop, Plan, Release, decide, forgone, policy_of, task_for
+from acuse.application.pace import Pace
+from acuse.domain.delivery import Delivery, Ending
+from acuse.domain.errors import RunnerUnavailable, Unavailable
+from acuse.domain.outcome import Again, Outcome
+from acuse.domain.record import Failure, Key, Reason, Record, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+    from threading import Event
+
+    from acuse.application.actions import Catalogue
+    from acuse.application.heartbeat import Heartbeat
+    from acuse.domain.task import Task
+    from acuse.ports import Clock, Queue, Runner, Store
+
+log = logging.getLogger(__name__)
+
+POLL = timedelta(milliseconds=500)
+"""How long one wait for work lasts, and so how late a stop is noticed when idle."""
+TICK = timedelta(milliseconds=50)
+"""How long endings wait to be settled together, and how late a stop is noticed while running."""
+PATIENCE = 1.0
+"""Seconds after which what waits behind a run is given back, so that another runner can take it."""
+RECOVERY = 1.0
+"""Seconds between tries while the store or the runner is unavailable."""
+SETTLE_TRIES = 30
+
+T = TypeVar("T")
+
+Assignment = tuple[Delivery, "Task"]
+
+
+class Slot:
+    """Runs deliveries in its one runner until told to stop. `run` is the target of a thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        runner: Runner,
+        catalogue: Catalogue,
+        heartbeat: Heartbeat,
+        *,
+        random: Random,
+        draining: Event,
+        killing: Event,
+        polled: Callable[[], None],
+    ) -> None:
+        """`draining`: take nothing new; `killing`: give back even what is under way; `polled`: the queue answered."""
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._runner = runner
+        self._catalogue = catalogue
+        self._heartbeat = heartbeat
+        self._random = random
+        self._draining = draining
+        self._killing = killing
+        self._polled = polled
+        self._pace = Pace()
+
+    def run(self) -> None:
+        """Everything received was settled, planned or given back."""
+        while not self._draining.is_set():
+            try:
+                self._runner.start([])  # Its process is there before the work is.
+                deliveries = self._queue.receive(self._pace.limit, POLL)
+                self._polled()
+                if deliveries:
+                    self._work(deliveries)
+            except Unavailable as error:
+                log.warning("cannot work", extra={"error": str(error)})
+                self._draining.wait(RECOVERY)
+        self._runner.kill()
+
+    def _work(self, deliveries: Sequence[Delivery]) -> None:
+        self._heartbeat.hold(deliveries)
+        try:
+            chunk = self._cut(self._assign(deliveries))
+            if chunk:
+                self._run_chunk(chunk)
+        except RunnerUnavailable:
+            self._queue.release(deliveries, timedelta(seconds=RECOVERY), charged=False)
+            raise
+        except Unavailable:
+            self._runner.kill()
+            raise
+        finally:
+            self._heartbeat.drop(deliveries)
+
+    def _assign(self, deliveries: Sequence[Delivery]) -> list[Assignment]:
+        """What has to be run; the rest is ended or dropped here."""
+        keys = [one.key for one in deliveries]
+        records = self._store.get(sorted({key.id for key in keys}))
+        parts = self._store.parts([key for key in keys if key.part])
+        assigned: list[Assignment] = []
+        decided: list[Decision] = []
+        for one in deliveries:
+            task = task_for(one, records, parts, self._catalogue)
+            if isinstance(task, Drop):
+                decided.append(task)
+                continue
+            record = records[one.key.id]
+            failed = forgone(one, task, record, policy_of(task.action, self._catalogue))
+            if failed is None:
+                assigned.append((one, task))
+                continue
+            failure = failed.failure
+            if failure.reason is Reason.PARTS_FAILED:
+                failure = msgspec.structs.replace(failure, detail=failure.detail + self._first_failed(record))
+            decided.append(Ending(delivery=one, at=self._clock.now(), error=failure))
+        self._apply(decided)
+        return assigned
+
+    def _first_failed(self, record: Record) -> str:
+        parts = 0 if record.progress is None else record.progress.parts
+        for first in range(1, parts + 1, 100):
+            keys = [Key(record.id, part) for part in range(first, min(first + 100, parts + 1))]
+            found = self._store.parts(keys)
+            for key in keys:
+                if key in found and found[key].status is Status.FAILED and (error := found[key].error):
+                    return f"; part {key.part}: {error.reason}: {error.detail}"
+        return ""
+
+    def _cut(self, assigned: list[Assignment]) -> list[Assignment]:
+        """The head of the list that is worth one trip; the rest is given back. A repeated run travels alone.
+
+        It may be the one that took its last worker down, and must not have others charged with that.
+        """
+        chunk = assigned[:1]
+        seconds = self._pace.expected(assigned[0][1].action) if assigned else 0.0
+        for delivery, task in assigned[1:]:
+            if delivery.attempt > 1 or chunk[0][0].attempt > 1 or not self._pace.fits(task.action, seconds):
+                break
+            seconds += self._pace.expected(task.action)
+            chunk.append((delivery, task))
+        self._give_back(assigned[len(chunk) :])
+        return chunk
+
+    def _run_chunk(self, chunk: list[Assignment]) -> None:
+        self._runner.start([task for _, task in chunk])
+        waiting = deque(chunk)
+        decided: list[Decision] = []
+        began = begun = monotonic()
+        ended = 0
+        while waiting:
+            delivery, task = waiting[0]
+            limit = task.time_limit.total_seconds()
+            outcome = self._runner.next(min(TICK, timedelta(seconds=max(0.0, begun + limit - monotonic()))))
+            under_way = monotonic() - begun
+            if outcome is None and under_way >= limit:
+                self._runner.kill()
+                outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:g} s"))
+            if outcome is None:
+                self._apply(decided)
+                if self._draining.is_set() or under_way >= PATIENCE:
+                    self._runner.withdraw()
+                    self._give_back([waiting.pop() for _ in range(len(waiting) - 1)])
+                if self._killing.is_set():
+                    self._runner.kill()
+                    self._give_back([waiting.pop()])
+                continue
+            waiting.popleft()
+            ended += 1
+            self._pace.observe(task.action, under_way)
+            decided.append(self._decide(delivery, task, outcome))
+            if _runner_is_gone(outcome):
+                self._give_back(list(waiting))
+                waiting.clear()
+            begun = monotonic()
+        self._pace.finished(ended, monotonic() - began)
+        self._apply(decided)
+
+    def _decide(self, delivery: Delivery, task: Task, outcome: Outcome) -> Decision:
+        policy = policy_of(task.action, self._catalogue)
+        return decide(delivery, outcome, policy, self._clock.now(), self._random.random())
+
+    def _give_back(self, assigned: Sequence[Assignment]) -> None:
+        if assigned:
+            deliveries = [delivery for delivery, _ in assigned]
+            self._heartbeat.drop(deliveries)
+            self._queue.release(deliveries, timedelta(0), charged=False)
+
+    def _apply(self, decided: list[Decision]) -> None:
+        """All of it is durable, and the list is empty."""
+        endings = [one for one in decided if isinstance(one, Ending)]
+        if endings:
+            recorded = self._persist(partial(self._store.settle, endings))
+            for ending, done in zip(endings, recorded, strict=True):
+                if not done:
+                    log.warning("ended elsewhere", extra={"request_id": ending.delivery.key.id})
+        for one in decided:
+            match one:
+                case Plan(delivery=delivery, parts=parts):
+                    self._persist(partial(self._store.plan, delivery, parts))
+                case Release(delivery=delivery, delay=delay):
+                    self._queue.release([delivery], delay, charged=True)
+                case Ending() | Drop():
+                    pass
+        done_with = [one.delivery for one in decided if not isinstance(one, Release)]
+        if done_with:
+            self._queue.ack(done_with)
+        self._heartbeat.drop([one.delivery for one in decided])
+        decided.clear()
+
+    def _persist(self, write: Callable[[], T]) -> T:
+        """What the write returned; while the store is unavailable it is tried again, for the work is already done."""
+        for _ in range(SETTLE_TRIES):
+            try:
+                return write()
+            except Unavailable as error:
+                log.warning("not recorded yet", extra={"error": str(error)})
+                if self._killing.wait(RECOVERY):
+                    break
+        return write()
+
+
+def _runner_is_gone(outcome: Outcome) -> bool:
+    return isinstance(outcome, Again) and outcome.failure.reason in (Reason.TIMED_OUT, Reason.CRASHED)

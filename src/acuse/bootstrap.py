@@ -1,0 +1,167 @@
+"""Settings → the wired service: the only place that picks adapters."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from acuse.adapters.clock import SystemClock
+from acuse.adapters.runners import ProcessRunner
+from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.queue import SqliteQueue
+from acuse.adapters.sqlite.store import SqliteStore
+from acuse.application.actions import Action, Catalogue
+from acuse.application.perform import Limits
+from acuse.application.worker import Worker
+from acuse.domain.errors import Misconfigured
+from acuse.domain.record import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
+
+    from acuse.config import Settings
+    from acuse.ports import Clock, Queue, Store
+
+ENTRY_POINTS = "acuse.actions"
+DATABASE = "acuse.db"
+BEATS_A_LEASE = 4
+PAGE = 100
+
+
+class Service:
+    """The parts of the service for one process, each made when it is first asked for: after any fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened yet."""
+        self.settings = settings
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The machine's."""
+        return SystemClock()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Every action that the installed packages and the settings name."""
+        return load_catalogue(self.settings.actions)
+
+    @cached_property
+    def store(self) -> Store:
+        """The durable store."""
+        return SqliteStore(self._database(durable=True), self.clock)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """What is due in the same file."""
+        database = self._database(durable=False)
+        return SqliteQueue(database, self.clock, lease=self.settings.lease, limits=self.catalogue.limits())
+
+    def worker(self, polled: Callable[[], None]) -> Worker:
+        """A worker with its runners, not yet running."""
+        environment = {**os.environ, **self.settings.to_environment()}
+        return Worker(
+            self.store,
+            self.queue,
+            self.clock,
+            self.catalogue,
+            [ProcessRunner(environment) for _ in range(self.settings.runners)],
+            beat=self.settings.lease / BEATS_A_LEASE,
+            drain=self.settings.drain,
+            random=Random(),  # noqa: S311  (spreads retries; no secret)
+            polled=polled,
+        )
+
+    def _database(self, *, durable: bool) -> Database:
+        folder = self.settings.data
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(f"the data folder {folder} cannot be made: {error}") from error
+        return Database(folder / DATABASE, durable=durable, busy=self.settings.busy)
+
+
+def run_limits(settings: Settings) -> Limits:
+    """What one run may give back."""
+    return Limits(max_result=settings.max_result, max_parts=settings.max_parts, max_plan=settings.max_plan)
+
+
+def part_results(settings: Settings) -> Callable[[str, int], Iterator[bytes]]:
+    """How a runner reads the results of the parts that it merges: a page at a time, from the store."""
+    service = Service(settings)
+
+    def results(id_: str, parts: int) -> Iterator[bytes]:
+        for first in range(1, parts + 1, PAGE):
+            keys = [Key(id_, part) for part in range(first, min(first + PAGE, parts + 1))]
+            found = service.store.parts(keys)
+            yield from (found[key].result or b"null" for key in keys)
+
+    return results
+
+
+def load_catalogue(specs: Sequence[str]) -> Catalogue:
+    """The actions of every entry point in the group `acuse.actions`, and of the modules and files that are named.
+
+    Raises Misconfigured for what cannot be loaded.
+    """
+    types: list[type[Action]] = []
+    for point in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            types.append(point.load())
+        except Exception as error:
+            raise Misconfigured(f"the action {point.name} ({point.value}) cannot be loaded: {error}") from error
+    for spec in specs:
+        try:
+            module = _module(spec)
+        except Exception as error:
+            raise Misconfigured(f"the actions in {spec} cannot be loaded: {type(error).__name__}: {error}") from error
+        found = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, Action) and value.__module__ == module.__name__
+        ]
+        if not found:
+            raise Misconfigured(f"{spec} defines no action")
+        types += found
+    return Catalogue(types)
+
+
+def _module(spec: str) -> ModuleType:
+    path = Path(spec)
+    if path.suffix != ".py":
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        return importlib.import_module(spec)
+    if path.stem in sys.modules:
+        return sys.modules[path.stem]
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise Misconfigured(f"{spec} is not a Python file")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[path.stem] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def configure_logging(settings: Settings) -> None:
+    """Logs go to standard error, one line each, with what `extra` adds."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+class _Formatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (the name is logging's)
+        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        return super().formatMessage(record) + "".join(f" {name}={value!s}" for name, value in extra.items())

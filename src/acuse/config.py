@@ -1,0 +1,115 @@
+"""Settings: read once from the environment, validated, handed down. The table in the docs is checked against this."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import msgspec
+from msgspec import Meta
+
+from acuse.domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "ACUSE_"
+
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. A member `max_body` is the environment's ACUSE_MAX_BODY; times are in seconds."""
+
+    data: Annotated[Path, Meta(description="Folder that holds the database.")] = Path("data")
+    host: Annotated[str, Meta(description="Address of the public plane.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port of the public plane; 0: any free one.")] = 8080
+    ops_host: Annotated[str, Meta(description="Address of the ops plane.")] = "127.0.0.1"
+    ops_port: Annotated[Port, Meta(description="Port of the ops plane; 0: any free one.")] = 8081
+    allow_anyone: Annotated[bool, Meta(description="Listen beyond loopback although nobody is asked for a key.")] = (
+        False
+    )
+    workers: Annotated[int, Meta(ge=0, description="Worker processes of `acuse serve`; 0: intake only.")] = 2
+    runners: Annotated[Count, Meta(description="Runs at once, each in a process of its own, in one worker.")] = 2
+    actions: Annotated[tuple[str, ...], Meta(description="Modules and files with actions, separated by commas.")] = ()
+    max_body: Annotated[Count, Meta(description="Bytes of one request.")] = 262_144
+    body_timeout: Annotated[timedelta, Meta(description="Longest time for a request's body to arrive.")] = timedelta(
+        seconds=10
+    )
+    max_waiting: Annotated[Count, Meta(description="Requests waiting to be stored; above: 503.")] = 10_000
+    max_waiting_bytes: Annotated[Count, Meta(description="Bytes waiting to be stored; above: 503.")] = 67_108_864
+    max_batch: Annotated[Count, Meta(description="Requests in one commit.")] = 512
+    retry_after: Annotated[timedelta, Meta(description="What a 503 tells the client to wait.")] = timedelta(seconds=1)
+    busy: Annotated[timedelta, Meta(description="Longest wait for another process's write to SQLite.")] = timedelta(
+        seconds=5
+    )
+    lease: Annotated[timedelta, Meta(description="How long a silent worker keeps its work.")] = timedelta(seconds=5)
+    drain: Annotated[timedelta, Meta(description="How long runs may go on after SIGTERM.")] = timedelta(seconds=30)
+    max_result: Annotated[Count, Meta(description="Bytes of one result, and of one part's value.")] = 65_536
+    max_parts: Annotated[Count, Meta(description="Parts of one request.")] = 10_000
+    max_plan: Annotated[Count, Meta(description="Bytes of all the part values of one request.")] = 16_777_216
+    log_level: Annotated[
+        str, Meta(description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    ] = "INFO"
+
+    def __post_init__(self) -> None:
+        """Refuse what would be unsafe or could not work."""
+        for name in ("body_timeout", "lease", "busy"):
+            if getattr(self, name) <= timedelta(0):
+                raise Misconfigured(f"{name} must be more than zero")
+        for name in ("retry_after", "drain"):
+            if getattr(self, name) < timedelta(0):
+                raise Misconfigured(f"{name} must not be negative")
+        for name in ("host", "ops_host"):
+            if not self.allow_anyone and not _is_loopback(getattr(self, name)):
+                raise Misconfigured(
+                    f"{name} {getattr(self, name)} can be reached by anyone, and nobody is asked for a key;"
+                    f" use a loopback address, or set {PREFIX}ALLOW_ANYONE=true if something in front asks"
+                )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], **chosen: Any) -> Self:
+        """The environment's settings, with those that were chosen otherwise (None: not chosen) in their place."""
+        names = {field.name for field in msgspec.structs.fields(cls)}
+        found: dict[str, Any] = {
+            name: environment[PREFIX + name.upper()] for name in names if environment.get(PREFIX + name.upper())
+        }
+        if "actions" in found:
+            found["actions"] = [spec for one in found["actions"].split(",") if (spec := one.strip())]
+        found.update({name: value for name, value in chosen.items() if value is not None})
+        unknown = sorted(
+            name for name in environment if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in names
+        )
+        if unknown:
+            raise Misconfigured(f"no such setting: {', '.join(unknown)}")
+        try:
+            return msgspec.convert(found, cls, strict=False, dec_hook=lambda type_, value: type_(value))
+        except msgspec.ValidationError as error:
+            raise Misconfigured(f"settings: {error}") from error
+
+    def to_environment(self) -> dict[str, str]:
+        """What `from_environment` reads these settings from."""
+        values = {field.name: getattr(self, field.name) for field in msgspec.structs.fields(type(self))}
+        return {PREFIX + name.upper(): _text(value) for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    match value:
+        case timedelta():
+            return repr(value.total_seconds())
+        case tuple():
+            return ",".join(map(str, value))
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

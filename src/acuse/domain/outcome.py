@@ -1,0 +1,59 @@
+"""The closed unions of what may come of adding a request and of running it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from acuse.domain.record import Failure, Record
+
+
+class Added(msgspec.Struct, frozen=True):
+    """The request is new, and durable."""
+
+    record: Record
+
+
+class Existing(msgspec.Struct, frozen=True):
+    """The id is already there; this is its record as it is now."""
+
+    record: Record
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """The id is already there with other content."""
+
+    record: Record
+
+
+Addition = Added | Existing
+Receipt = Added | Existing | Conflict
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The run returned this result (JSON)."""
+
+    result: bytes
+
+
+class Planned(msgspec.Struct, frozen=True, tag=True):
+    """The split yielded these parts (JSON each), in order."""
+
+    parts: tuple[bytes, ...]
+
+
+class Again(msgspec.Struct, frozen=True, tag=True):
+    """The run did not succeed; another attempt may, if any is left."""
+
+    failure: Failure
+    after: timedelta | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The run did not succeed, and no other attempt will."""
+
+    failure: Failure
+
+
+Outcome = Done | Planned | Again | Failed

@@ -1,0 +1,1 @@
+"""Where the service is entered: HTTP, processes, the command line."""

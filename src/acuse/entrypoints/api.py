@@ -1,0 +1,229 @@
+"""The public plane: `POST /v1/requests`, and nothing else. Plain ASGI: one path and one method need no framework."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+
+from acuse.application.intake import Intake
+from acuse.domain.errors import AcuseError, Invalid
+from acuse.domain.outcome import Added, Conflict, Existing, Receipt
+from acuse.domain.record import rfc3339
+from acuse.domain.submission import parse
+from acuse.domain.traceparent import valid_traceparent
+from acuse.entrypoints import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+
+    from acuse.application.actions import Catalogue
+    from acuse.domain.submission import Submission
+    from acuse.ports import Clock, Store
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    Headers = list[tuple[bytes, bytes]]
+
+Waiter = asyncio.Future[Receipt | AcuseError]
+
+PATH = "/v1/requests"
+ACCEPT = b"application/json"
+
+
+class Answer(NamedTuple):
+    """What the client gets."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class _Refused(Exception):
+    """The request cannot be read any further."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class _Gone(Exception):
+    """The client left before its request was complete."""
+
+
+class Api:
+    """The ASGI app. `start` and `close` belong to the event loop that serves it."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        catalogue: Catalogue,
+        *,
+        max_body: int,
+        body_timeout: float,
+        retry_after: int,
+        max_waiting: int,
+        max_waiting_bytes: int,
+        max_batch: int,
+        committed: Callable[[], None],
+    ) -> None:
+        """Seconds and bytes; `committed` is called whenever the store has shown that it takes writes."""
+        self._catalogue = catalogue
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+        self._retry_after = b"%d" % retry_after
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._intake: Intake[Waiter] = Intake(
+            store,
+            clock,
+            self._deliver,
+            max_waiting=max_waiting,
+            max_waiting_bytes=max_waiting_bytes,
+            max_batch=max_batch,
+            committed=committed,
+        )
+
+    def start(self) -> None:
+        """Requests are stored from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._intake.start()
+
+    def close(self) -> None:
+        """Everything that was taken in is stored."""
+        self._intake.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"only HTTP is served, not {scope['type']}")
+        try:
+            answer = await self._answer(scope, receive)
+        except _Refused as refused:
+            answer = refused.answer
+        except _Gone:
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        if scope["path"] != PATH:
+            return _problem(problems.NOT_FOUND, f"POST to {PATH}")
+        if scope["method"] != "POST":
+            return _problem(
+                problems.METHOD_NOT_ALLOWED, "use POST", [(b"allow", b"POST"), (b"cache-control", b"no-store")]
+            )
+        trace = self._check_headers(scope["headers"])
+        body = await self._read(receive)
+        try:
+            submission = parse(body, traceparent=trace)
+            self._catalogue.check(submission)
+            receipt = await self._store(submission)
+        except AcuseError as error:
+            return self._refusal(error)
+        return _receipt(receipt)
+
+    async def _store(self, submission: Submission) -> Receipt:
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._intake.offer(submission, waiter)
+        receipt = await waiter
+        if isinstance(receipt, AcuseError):
+            raise receipt
+        return receipt
+
+    def _deliver(self, receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
+        """Called in the intake's thread, once for a whole commit."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(_resolve, receipts)
+
+    def _check_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+        """The trace context; raises for what cannot be read."""
+        media_type, coding, trace = b"", b"identity", None
+        for name, value in headers:
+            if name == b"content-type":
+                media_type = value
+            elif name == b"content-encoding":
+                coding = value
+            elif name == b"content-length":
+                if int(value) > self._max_body:
+                    raise _Refused(self._too_large())
+            elif name == b"traceparent":
+                trace = valid_traceparent(value.decode("latin-1"))
+        if media_type != ACCEPT and not _is_json(media_type):
+            raise _Refused(_problem(problems.UNSUPPORTED, "send application/json", [(b"accept", ACCEPT)]))
+        if coding.strip().lower() != b"identity":
+            detail = "send the body without a content coding"
+            raise _Refused(_problem(problems.UNSUPPORTED, detail, [(b"accept-encoding", b"identity")]))
+        return trace
+
+    async def _read(self, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                pieces: list[bytes] = []
+                size = 0
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    piece = message.get("body", b"")
+                    size += len(piece)
+                    if size > self._max_body:
+                        raise _Refused(self._too_large())
+                    pieces.append(piece)
+                    if not message.get("more_body", False):
+                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        except TimeoutError:
+            detail = f"it was not complete after {self._body_timeout:g} seconds"
+            raise _Refused(_problem(problems.BODY_TIMEOUT, detail, [(b"connection", b"close")])) from None
+
+    def _too_large(self) -> Answer:
+        return _problem(problems.TOO_LARGE, f"at most {self._max_body} bytes are taken", [(b"connection", b"close")])
+
+    def _refusal(self, error: AcuseError) -> Answer:
+        problem = problems.problem_of(error)
+        headers = [(b"retry-after", self._retry_after)] if problem.status == 503 else []  # noqa: PLR2004
+        # What the store says of itself is for the log, not for the client.
+        detail = "try again later" if problem is problems.UNAVAILABLE else str(error)
+        return _problem(problem, detail, headers, errors=error.errors if isinstance(error, Invalid) else ())
+
+
+def _resolve(receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
+    for waiter, receipt in receipts:
+        if not waiter.done():
+            waiter.set_result(receipt)
+
+
+def _receipt(receipt: Receipt) -> Answer:
+    match receipt:
+        case Added(record=record):
+            return _answer(201, ACCEPT, record.to_json())
+        case Existing(record=record):
+            return _answer(200, ACCEPT, record.to_json())
+        case Conflict(record=record):
+            detail = f"the request {record.id} was created at {rfc3339(record.created_at)} with other content"
+            return _problem(problems.CONFLICT, detail, instance=f"urn:uuid:{record.id}")
+        case _:
+            assert_never(receipt)
+
+
+def _problem(
+    problem: problems.Problem,
+    detail: str,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    **members: Any,
+) -> Answer:
+    return _answer(problem.status, problems.MEDIA_TYPE, problems.document(problem, detail, **members), headers)
+
+
+def _answer(status: int, media_type: bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
+    return Answer(status, [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers], body)
+
+
+def _is_json(media_type: bytes) -> bool:
+    essence, *parameters = media_type.lower().split(b";")
+    charsets = [
+        value.strip(b' "')
+        for name, _, value in (one.partition(b"=") for one in parameters)
+        if name.strip() == b"charset"
+    ]
+    return essence.strip() == ACCEPT and all(charset == b"utf-8" for charset in charsets)

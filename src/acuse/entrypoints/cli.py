@@ -1,0 +1,161 @@
+"""The command line: serve, work, submit, show, retry."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from acuse.bootstrap import Service, configure_logging
+from acuse.config import Settings
+from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
+from acuse.entrypoints.api import PATH
+from acuse.entrypoints.process import run_worker
+from acuse.entrypoints.submit import requests_in, send
+from acuse.entrypoints.supervisor import Supervisor
+
+REFUSED, MISCONFIGURED, UNAVAILABLE = 1, 2, 3
+"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later."""
+
+app = typer.Typer(
+    help="A durable intake for mass data processing.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
+
+Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
+Actions = Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")]
+Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
+
+FIRST_STEP = """acuse is listening.
+  requests  {public}{path}
+  health    {ops}/health/ready
+  data      {data}
+  actions   {actions}
+
+Try it (send it again to see the record move on):
+  curl -i {public}{path} -H 'content-type: application/json' \\
+    -d '{{"id": "0192f0c1-0000-7000-8000-000000000001", "action": "delay", "seconds": 2}}'
+"""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address of the public plane.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the public plane; 0: any free one.")] = None,
+    ops_port: Annotated[int | None, typer.Option(help="Port of the ops plane; 0: any free one.")] = None,
+    data: Data = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; 0: intake only.")] = None,
+    runners: Runners = None,
+    actions: Actions = None,
+) -> None:
+    """Run the whole service: API, ops plane and workers."""
+    settings = _settings(
+        host=host, port=port, ops_port=ops_port, data=data, workers=workers, runners=runners, actions=actions
+    )
+    configure_logging(settings)
+    service = Service(settings)
+    catalogue, _ = service.catalogue, service.store  # What cannot be loaded or opened is said here, once.
+    supervisor = Supervisor(settings)
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
+    print(
+        FIRST_STEP.format(
+            public=supervisor.public_address,
+            ops=supervisor.ops_address,
+            path=PATH,
+            data=settings.data,
+            actions=", ".join(catalogue),
+        ),
+        flush=True,
+    )
+    supervisor.run()
+
+
+@app.command()
+def work(data: Data = None, runners: Runners = None, actions: Actions = None) -> None:
+    """Run one more worker over the same data."""
+    settings = _settings(data=data, runners=runners, actions=actions)
+    configure_logging(settings)
+    run_worker(Service(settings), lambda: None)
+
+
+@app.command()
+def submit(
+    file: Annotated[
+        typer.FileText, typer.Argument(help="Requests: a JSON object, an array, or one a line; - reads stdin.")
+    ],
+    url: Annotated[str | None, typer.Option(help="Where the service listens.")] = None,
+) -> None:
+    """Send requests and print each answer, one a line."""
+    settings = _settings()
+    address = url or f"http://{settings.host}:{settings.port}"
+    try:
+        requests = requests_in(file.read())
+    except ValueError as error:
+        _exit(MISCONFIGURED, str(error))
+    columns = (TextColumn("submitted"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    refused = 0
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(requests))
+        for reply in send(address.removesuffix("/") + PATH, requests):
+            print(reply.body.decode(), flush=True)
+            refused += not reply.is_accepted
+            progress.advance(task)
+    if refused:
+        _exit(REFUSED, f"{refused} of {len(requests)} were refused")
+
+
+@app.command()
+def show(id: Annotated[str, typer.Argument(help="The request's id.")], data: Data = None) -> None:  # noqa: A002
+    """Print one record, as the store has it now."""
+    record = Service(_existing(data)).store.get([id.lower()]).get(id.lower())
+    if record is None:
+        _exit(REFUSED, f"no request has the id {id}")
+    Console().print_json(record.to_json().decode())
+    if record.progress is not None:
+        left, failed, parts = record.progress.left, record.progress.failed, record.progress.parts
+        print(f"{parts - left} of {parts} parts have ended, {failed} of them failed", file=sys.stderr)
+
+
+@app.command()
+def retry(ids: Annotated[list[str], typer.Argument(help="Ids of failed requests.")], data: Data = None) -> None:
+    """Queue failed requests again; of a split one, only the parts that failed."""
+    done = Service(_existing(data)).store.reopen([id_.lower() for id_ in ids])
+    for id_, reopened in zip(ids, done, strict=True):
+        print(f"{id_} {'accepted again' if reopened else 'is not a failed request'}")
+    if not all(done):
+        raise typer.Exit(REFUSED)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except Misconfigured as error:
+        _exit(MISCONFIGURED, str(error))
+    except (Unavailable, httpx.TransportError) as error:
+        _exit(UNAVAILABLE, str(error))
+    except AcuseError as error:
+        _exit(REFUSED, str(error))
+
+
+def _settings(**chosen: Any) -> Settings:
+    return Settings.from_environment(os.environ, **chosen)
+
+
+def _existing(data: Path | None) -> Settings:
+    settings = _settings(data=data)
+    if not settings.data.is_dir():
+        raise Misconfigured(f"there is no data folder {settings.data}")
+    return settings
+
+
+def _exit(code: int, message: str) -> NoReturn:
+    print(f"acuse: {message}", file=sys.stderr)
+    sys.exit(code)

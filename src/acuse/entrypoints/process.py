@@ -1,0 +1,114 @@
+"""The processes that `acuse serve` consists of: `python -m acuse.entrypoints.process KIND …`."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import uvicorn
+import uvloop
+
+from acuse.adapters.lifeline import die_with_parent
+from acuse.adapters.pulse import Pulse
+from acuse.bootstrap import Service, configure_logging
+from acuse.config import Settings
+from acuse.entrypoints.api import Api
+from acuse.entrypoints.ops import ops_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INTAKE = 0
+"""The intake's place among the pulses; the workers have the places from 1 on."""
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process is told by the one that starts it. Descriptors are inherited."""
+
+    kind: str
+    parent: int
+    pulse: int
+    place: int = INTAKE
+    listen: int | None = None
+
+
+def main() -> None:
+    """Does what the orders on the command line say, until SIGTERM or the end of its parent."""
+    orders = msgspec.json.decode(sys.argv[1], type=Orders)
+    die_with_parent(orders.parent, signal.SIGTERM)
+    # A terminal's interrupt reaches the whole group; the parent turns it into an orderly end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings)
+    service = Service(settings)
+    pulse = Pulse(orders.pulse)
+    beat = partial(pulse.beat, orders.place)
+    if orders.kind == "worker":
+        run_worker(service, beat)
+    elif orders.listen is not None:
+        listening = socket.socket(fileno=orders.listen)
+        if orders.kind == "api":
+            uvloop.run(serve_api(service, listening, beat))
+        else:
+            uvloop.run(serve_ops(settings, listening, pulse))
+
+
+def run_worker(service: Service, polled: Callable[[], None]) -> None:
+    """Works until SIGTERM, then drains."""
+    worker = service.worker(polled)
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    worker.run()
+
+
+async def serve_api(service: Service, listening: socket.socket, committed: Callable[[], None]) -> None:
+    """Serves the public plane until SIGTERM; then answers what it has begun to read, and stores what it took in."""
+    settings = service.settings
+    api = Api(
+        service.store,
+        service.clock,
+        service.catalogue,
+        max_body=settings.max_body,
+        body_timeout=settings.body_timeout.total_seconds(),
+        retry_after=math.ceil(settings.retry_after.total_seconds()),
+        max_waiting=settings.max_waiting,
+        max_waiting_bytes=settings.max_waiting_bytes,
+        max_batch=settings.max_batch,
+        committed=committed,
+    )
+    api.start()
+    await _serve(api, listening, settings)
+    api.close()
+
+
+async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) -> None:
+    """Serves the ops plane until SIGTERM."""
+    places = {"intake": INTAKE, **{f"worker-{number}": number for number in range(1, settings.workers + 1)}}
+    await _serve(ops_app(lambda: {name: pulse.age(place) for name, place in places.items()}), listening, settings)
+
+
+async def _serve(app: Any, listening: socket.socket, settings: Settings) -> None:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        ws="none",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain.total_seconds()),
+    )
+    # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What the service needs from the outside. Every adapter passes the same contract suite (`tests/contract`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from acuse.domain.delivery import Delivery, Ending
+    from acuse.domain.outcome import Addition, Outcome
+    from acuse.domain.record import Key, Part, Record
+    from acuse.domain.task import Task
+
+
+class Store(Protocol):
+    """The truth about every request. All of it raises StoreUnavailable when the data cannot be reached."""
+
+    def add(self, records: Sequence[Record], /) -> list[Addition]:
+        """Each id is durable and queued, once; of two records with one id the first stays. Safe to repeat."""
+
+    def settle(self, endings: Sequence[Ending], /) -> list[bool]:
+        """Each ending is recorded, once; False where it had already ended or the lease is another's.
+
+        The ending of the last part queues the request again, for its merge, in the same step.
+        """
+
+    def plan(self, delivery: Delivery, parts: Sequence[bytes], /) -> bool:
+        """The parts exist, once, and are queued; the request waits for them. False if the lease is another's."""
+
+    def get(self, ids: Sequence[str], /) -> Mapping[str, Record]:
+        """The records as they are now; an unknown id is left out."""
+
+    def parts(self, keys: Sequence[Key], /) -> Mapping[Key, Part]:
+        """The parts as they are now; an unknown key is left out."""
+
+    def reopen(self, ids: Sequence[str], /) -> list[bool]:
+        """Each failed request is accepted again and queued; of a split one, only the failed parts. Else False."""
+
+
+class Queue(Protocol):
+    """What is due, leased for a short while to whoever receives it. Delivery is at least once."""
+
+    def receive(self, limit: int, wait: timedelta, /) -> list[Delivery]:
+        """Up to `limit` are leased to the caller and their attempts counted; waits that long for a first one."""
+
+    def extend(self, deliveries: Sequence[Delivery], /) -> None:
+        """Those still leased to the caller are so for the whole lease from now."""
+
+    def release(self, deliveries: Sequence[Delivery], delay: timedelta, /, *, charged: bool) -> None:
+        """Those still leased to the caller are due again after the delay; not charged: the attempt does not count."""
+
+    def ack(self, deliveries: Sequence[Delivery], /) -> None:
+        """They are never delivered again. Only for what was settled or planned, or had ended before."""
+
+
+class Runner(Protocol):
+    """A process of its own that runs actions, so that nothing an action does reaches the worker."""
+
+    def start(self, tasks: Sequence[Task], /) -> None:
+        """The tasks are run one after another. Raises RunnerUnavailable when no process can be had."""
+
+    def next(self, wait: timedelta, /) -> Outcome | None:
+        """The outcome of the next task in order; None if it is still under way after that long."""
+
+    def withdraw(self) -> None:
+        """No task is begun any more; the one under way goes on."""
+
+    def kill(self) -> None:
+        """The process and those it started in its group are gone, whatever they were doing."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Now, in UTC."""
