@@ -6,9 +6,10 @@ import logging
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable
+from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable, Unavailable
 from acuse.domain.outcome import Addition, Conflict, Existing, Receipt
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ log = logging.getLogger(__name__)
 W = TypeVar("W")
 
 IDLE_SECONDS = 1.0
+FEW = 4
+"""With fewer at once there is no crowd, and so nothing to wait for."""
+GATHER_SECONDS = 0.0001
+"""How long a batch waits for more, again and again while more keep coming: a larger one costs less for each."""
+CROWD = 16
+"""More than one in so many have come meanwhile: more are coming."""
 
 
 class Intake(Generic[W]):
@@ -83,34 +90,47 @@ class Intake(Generic[W]):
         closing = False
         while not closing:
             batch: list[tuple[Submission, W]] = []
-            with suppress(Empty):
-                item = self._gathering.get(timeout=IDLE_SECONDS)
-                while item is not None and len(batch) < self._max_batch - 1:
-                    batch.append(item)
-                    item = self._gathering.get_nowait()
-                if item is not None:
-                    batch.append(item)
-                closing = item is None
+            closing = self._gather(batch, IDLE_SECONDS)
+            while not closing and FEW <= len(batch) < self._max_batch:
+                before = len(batch)
+                sleep(GATHER_SECONDS)
+                closing = self._gather(batch, None)
+                if len(batch) - before <= len(batch) // CROWD:
+                    break
             self._commit(batch)
 
+    def _gather(self, batch: list[tuple[Submission, W]], wait: float | None) -> bool:
+        """What has arrived is in the batch; True at the end. With a time to wait, it waits so long for a first one."""
+        with suppress(Empty):
+            item = self._gathering.get(wait is not None, wait)
+            while item is not None:
+                batch.append(item)
+                if len(batch) >= self._max_batch:
+                    return False
+                item = self._gathering.get_nowait()
+            return True
+        return False
+
     def _commit(self, batch: list[tuple[Submission, W]]) -> None:
-        submissions = [submission for submission, _ in batch]
-        receipts: list[Receipt | AcuseError]
+        replies: list[tuple[W, Receipt | AcuseError]]
         try:
             now = self._clock.now()
-            additions = self._store.add([submission.accepted(now) for submission in submissions])
-            receipts = [judge(submission, one) for submission, one in zip(submissions, additions, strict=True)]
-        except AcuseError as error:
+            additions = self._store.add([submission.accepted(now) for submission, _ in batch])
+        except Unavailable as error:
             log.warning("commit failed", extra={"submissions": len(batch), "error": str(error)})
-            receipts = [error] * len(batch)
+            replies = [(waiter, error) for _, waiter in batch]
         except Exception:
             log.exception("commit failed", extra={"submissions": len(batch)})
-            receipts = [StoreUnavailable("the store failed in an unforeseen way")] * len(batch)
+            replies = [(waiter, StoreUnavailable("the store failed in an unforeseen way")) for _, waiter in batch]
         else:
             self._committed()
+            replies = [
+                (waiter, judge(submission, addition))
+                for (submission, waiter), addition in zip(batch, additions, strict=True)
+            ]
         self._answered += len(batch)
-        self._answered_bytes += sum(len(submission.body) for submission in submissions)
-        self._deliver([(waiter, receipt) for (_, waiter), receipt in zip(batch, receipts, strict=True)])
+        self._answered_bytes += sum(len(submission.body) for submission, _ in batch)
+        self._deliver(replies)
 
 
 def judge(submission: Submission, addition: Addition) -> Receipt:

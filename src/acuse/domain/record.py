@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -114,13 +115,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STAMPS = frozenset({"status", "created_at", "finished_at", "attempts", "result", "error"})
+"""The members that the service adds to the received object."""
 
 
-def is_reserved(name: str) -> bool:
-    """Whether the name belongs to the service, so that no client may send it."""
-    return name in STAMPS or name.startswith("_")
-
-
+@lru_cache(maxsize=64)  # What was committed together was created together.
 def rfc3339(moment: datetime) -> str:
     """UTC with six fractional digits and `Z`, so that text sorts as time does (RFC 3339)."""
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"

@@ -7,16 +7,16 @@ import json
 import re
 from collections import Counter
 from decimal import Context, Decimal, InvalidOperation
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import quote
 
 import msgspec
 
 from acuse.domain.errors import FieldError, Invalid, Malformed
-from acuse.domain.record import Record, is_reserved
+from acuse.domain.record import STAMPS, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
 MAX_DEPTH = 30
@@ -24,9 +24,10 @@ MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_NIL = "00000000-0000-0000-0000-000000000000"
-_MAX = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_UUID = re.compile(
+    r"(?!0{8}(-0{4}){3}-0{12}|[fF]{8}(-[fF]{4}){3}-[fF]{12})"
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,18 +56,21 @@ def parse(body: bytes, *, traceparent: str | None = None) -> Submission:
 
     Raises Malformed if the body is not strict JSON, and Invalid with every complaint about id, action and names.
     """
-    members = _decode(body)
+    members, compact = _quickly_decoded(body) or _decoded(body)
     if not isinstance(members, dict):
         raise Invalid([FieldError("#", "expected an object")])
-    errors = list(_complaints(members))
+    errors = _complaints(members)
     if errors:
         raise Invalid(errors)
-    received_id, action = cast("str", members["id"]), cast("str", members["action"])
-    members["id"] = received_id.lower()
+    received_id = members["id"]
+    lower_id = received_id.lower()
+    if received_id != lower_id:
+        members["id"] = lower_id
+        compact = _plain.encode(members)
     return Submission(
-        id=members["id"],
-        action=action,
-        body=msgspec.json.format(body, indent=-1) if received_id == members["id"] else _plain.encode(members),
+        id=lower_id,
+        action=members["action"],
+        body=compact,
         fingerprint=hashlib.sha256(_canonical.encode(members)).digest(),
         traceparent=traceparent,
     )
@@ -77,26 +81,40 @@ def pointer(*names: str | int) -> str:
     return "#" + "".join("/" + quote(str(name).replace("~", "~0").replace("/", "~1"), safe="~") for name in names)
 
 
-def _complaints(members: Mapping[str, object]) -> Iterator[FieldError]:
-    for name in ("id", "action"):
-        if name not in members:
-            yield FieldError(pointer(name), "required")
-        elif not isinstance(members[name], str):
-            yield FieldError(pointer(name), "expected a string")
-    received_id = members.get("id")
-    if isinstance(received_id, str):
-        if not _UUID.fullmatch(received_id):
-            yield FieldError(
-                pointer("id"), "expected a UUID in its text form (RFC 9562): 8-4-4-4-12 hexadecimal digits"
-            )
-        elif received_id.lower() in (_NIL, _MAX):
-            yield FieldError(pointer("id"), "the nil and the max UUID name no request")
-    for name in members:
-        if is_reserved(name):
-            yield FieldError(pointer(name), "this name belongs to the service")
+def _complaints(members: Mapping[str, object]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    received_id, action = members.get("id"), members.get("action")
+    if not isinstance(received_id, str):
+        errors.append(FieldError("#/id", "expected a string" if "id" in members else "required"))
+    elif not _UUID.fullmatch(received_id):
+        errors.append(
+            FieldError("#/id", "expected a UUID as 8-4-4-4-12 hexadecimal digits, neither the nil nor the max")
+        )
+    if not isinstance(action, str):
+        errors.append(FieldError("#/action", "expected a string" if "action" in members else "required"))
+    reserved = [name for name in members if name in STAMPS or name[:1] == "_"]
+    errors += [FieldError(pointer(name), "this name belongs to the service") for name in reserved]
+    return errors
 
 
-def _decode(body: bytes) -> object:
+def _quickly_decoded(body: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """The members and the compact text, of a flat object without floats or escapes; None: use the strict decoder.
+
+    The decoder of msgspec is several times faster, but keeps the last of two equal names. Where the members written out
+    are the very text that was read, nothing was lost.
+    """
+    try:
+        members = _flat.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    compact = _plain.encode(members)
+    if b"\\" in compact or (compact != body and compact != msgspec.json.format(body, indent=-1)):
+        return None
+    return members, compact
+
+
+def _decoded(body: bytes) -> tuple[Any, bytes]:
+    """The value and the compact text; raises Malformed for what is not strict JSON."""
     try:
         value = _strict.decode(body.decode("utf-8"))
         if b"\\u" in body:
@@ -111,7 +129,7 @@ def _decode(body: bytes) -> object:
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from error
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels")
-    return value
+    return value, msgspec.json.format(body, indent=-1)
 
 
 def _is_deeper(value: object, limit: int) -> bool:
@@ -162,6 +180,7 @@ def _not_a_number(text: str) -> NoReturn:
     raise Malformed(f"{text} is not JSON")
 
 
+_flat = msgspec.json.Decoder(dict[str, str | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | bool | None])
 _EXACT = Context(prec=MAX_DIGITS)
 _strict = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_not_a_number

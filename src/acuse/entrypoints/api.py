@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+import types
+from typing import TYPE_CHECKING, Any, assert_never
 
 from acuse.application.intake import Intake
 from acuse.domain.errors import AcuseError, Invalid
@@ -14,16 +15,16 @@ from acuse.domain.traceparent import valid_traceparent
 from acuse.entrypoints import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping, Sequence
 
     from acuse.application.actions import Catalogue
-    from acuse.domain.submission import Submission
     from acuse.ports import Clock, Store
 
     Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    Headers = list[tuple[bytes, bytes]]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Coroutine[Any, Any, Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Answer = tuple[dict[str, Any], dict[str, Any]]
 
 Waiter = asyncio.Future[Receipt | AcuseError]
 
@@ -31,19 +32,11 @@ PATH = "/v1/requests"
 ACCEPT = b"application/json"
 
 
-class Answer(NamedTuple):
-    """What the client gets."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
 class _Refused(Exception):
     """The request cannot be read any further."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
+        super().__init__()
         self.answer = answer
 
 
@@ -52,7 +45,7 @@ class _Gone(Exception):
 
 
 class Api:
-    """The ASGI app. `start` and `close` belong to the event loop that serves it."""
+    """The ASGI app, made in the event loop that serves it."""
 
     def __init__(
         self,
@@ -69,11 +62,11 @@ class Api:
         committed: Callable[[], None],
     ) -> None:
         """Seconds and bytes; `committed` is called whenever the store has shown that it takes writes."""
+        self._loop = asyncio.get_running_loop()
         self._catalogue = catalogue
         self._max_body = max_body
         self._body_timeout = body_timeout
         self._retry_after = b"%d" % retry_after
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._intake: Intake[Waiter] = Intake(
             store,
             clock,
@@ -86,7 +79,6 @@ class Api:
 
     def start(self) -> None:
         """Requests are stored from now on."""
-        self._loop = asyncio.get_running_loop()
         self._intake.start()
 
     def close(self) -> None:
@@ -95,46 +87,34 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"only HTTP is served, not {scope['type']}")
         try:
-            answer = await self._answer(scope, receive)
+            trace = self._check(scope)
+            submission = parse(await self._read(receive), traceparent=trace)
+            self._catalogue.check(submission)
+            waiter: Waiter = self._loop.create_future()
+            self._intake.offer(submission, waiter)
+            start, body = _answer_to(await waiter)
         except _Refused as refused:
-            answer = refused.answer
+            start, body = refused.answer
+        except AcuseError as error:
+            start, body = self._refusal(error)
         except _Gone:
             return
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send(start)
+        await send(body)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    def _check(self, scope: Scope) -> str | None:
+        """The trace context; raises for what is not served here, and for what cannot be read."""
         if scope["path"] != PATH:
-            return _problem(problems.NOT_FOUND, f"POST to {PATH}")
+            raise _Refused(_problem(problems.NOT_FOUND, f"POST to {PATH}"))
         if scope["method"] != "POST":
-            return _problem(
-                problems.METHOD_NOT_ALLOWED, "use POST", [(b"allow", b"POST"), (b"cache-control", b"no-store")]
-            )
-        trace = self._check_headers(scope["headers"])
-        body = await self._read(receive)
-        try:
-            submission = parse(body, traceparent=trace)
-            self._catalogue.check(submission)
-            receipt = await self._store(submission)
-        except AcuseError as error:
-            return self._refusal(error)
-        return _receipt(receipt)
-
-    async def _store(self, submission: Submission) -> Receipt:
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._intake.offer(submission, waiter)
-        receipt = await waiter
-        if isinstance(receipt, AcuseError):
-            raise receipt
-        return receipt
+            headers = [(b"allow", b"POST"), (b"cache-control", b"no-store")]
+            raise _Refused(_problem(problems.METHOD_NOT_ALLOWED, "use POST", headers))
+        return self._check_headers(scope["headers"])
 
     def _deliver(self, receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
         """Called in the intake's thread, once for a whole commit."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(_resolve, receipts)
+        self._loop.call_soon_threadsafe(_resolve, receipts)
 
     def _check_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         """The trace context; raises for what cannot be read."""
@@ -157,24 +137,33 @@ class Api:
         return trace
 
     async def _read(self, receive: Receive) -> bytes:
+        # Nearly every body is here already. Only one that makes us wait gets a timer, which costs more than reading.
+        message, waiting_for, receiving = None, None, receive()
+        try:
+            waiting_for = receiving.send(None)
+        except StopIteration as done:
+            message = done.value
+            if not message.get("more_body", False):
+                return self._piece(message, 0)
         try:
             async with asyncio.timeout(self._body_timeout):
-                pieces: list[bytes] = []
-                size = 0
-                while True:
+                message = message or await _resumed(receiving, waiting_for)
+                body = bytearray(self._piece(message, 0))
+                while message.get("more_body", False):
                     message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Gone
-                    piece = message.get("body", b"")
-                    size += len(piece)
-                    if size > self._max_body:
-                        raise _Refused(self._too_large())
-                    pieces.append(piece)
-                    if not message.get("more_body", False):
-                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                    body += self._piece(message, len(body))
+                return bytes(body)
         except TimeoutError:
             detail = f"it was not complete after {self._body_timeout:g} seconds"
             raise _Refused(_problem(problems.BODY_TIMEOUT, detail, [(b"connection", b"close")])) from None
+
+    def _piece(self, message: Message, so_far: int) -> bytes:
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        piece: bytes = message.get("body", b"")
+        if so_far + len(piece) > self._max_body:
+            raise _Refused(self._too_large())
+        return piece
 
     def _too_large(self) -> Answer:
         return _problem(problems.TOO_LARGE, f"at most {self._max_body} bytes are taken", [(b"connection", b"close")])
@@ -187,13 +176,20 @@ class Api:
         return _problem(problem, detail, headers, errors=error.errors if isinstance(error, Invalid) else ())
 
 
+@types.coroutine
+def _resumed(begun: Coroutine[Any, Any, Message], waiting_for: Any) -> Generator[Any, Any, Message]:
+    """Go on with a coroutine that was begun by hand and waits for that."""
+    yield waiting_for
+    return (yield from begun.__await__())
+
+
 def _resolve(receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
     for waiter, receipt in receipts:
         if not waiter.done():
             waiter.set_result(receipt)
 
 
-def _receipt(receipt: Receipt) -> Answer:
+def _answer_to(receipt: Receipt | AcuseError) -> Answer:
     match receipt:
         case Added(record=record):
             return _answer(201, ACCEPT, record.to_json())
@@ -202,6 +198,8 @@ def _receipt(receipt: Receipt) -> Answer:
         case Conflict(record=record):
             detail = f"the request {record.id} was created at {rfc3339(record.created_at)} with other content"
             return _problem(problems.CONFLICT, detail, instance=f"urn:uuid:{record.id}")
+        case AcuseError():
+            raise receipt
         case _:
             assert_never(receipt)
 
@@ -216,7 +214,11 @@ def _problem(
 
 
 def _answer(status: int, media_type: bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
-    return Answer(status, [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers], body)
+    lines = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers]
+    return {"type": "http.response.start", "status": status, "headers": lines}, {
+        "type": "http.response.body",
+        "body": body,
+    }
 
 
 def _is_json(media_type: bytes) -> bool:

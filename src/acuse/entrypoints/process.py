@@ -82,17 +82,18 @@ async def serve_api(service: Service, listening: socket.socket, committed: Calla
         committed=committed,
     )
     api.start()
-    await _serve(api, listening, settings)
+    await serve(api, listening, settings)
     api.close()
 
 
 async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) -> None:
     """Serves the ops plane until SIGTERM."""
     places = {"intake": INTAKE, **{f"worker-{number}": number for number in range(1, settings.workers + 1)}}
-    await _serve(ops_app(lambda: {name: pulse.age(place) for name, place in places.items()}), listening, settings)
+    await serve(ops_app(lambda: {name: pulse.age(place) for name, place in places.items()}), listening, settings)
 
 
-async def _serve(app: Any, listening: socket.socket, settings: Settings) -> None:
+async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
+    """Serves an ASGI app until SIGTERM."""
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import timedelta
     from pathlib import Path
 
@@ -63,7 +63,7 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the write lock from the start; committed at the end, or nothing of it stays."""
         with self.reading() as connection:
-            self._begin(connection)
+            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -72,23 +72,26 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    def write(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
+        """One statement, committed. As a transaction of its own it gives up the interpreter's lock once, not thrice."""
+        with self.reading() as connection:
+            return self._patiently(lambda: connection.execute(statement, values))
+
     def version(self) -> int:
         """Changes when another connection has committed. Cheap: it looks at shared memory, not at the disk."""
         with self.reading() as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    def _patiently(self, begin: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         # SQLite's own busy handler backs off up to 100 ms, so that a busy writer starves the others.
         deadline = time.monotonic() + self._busy_seconds
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                return begin()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                     raise
                 time.sleep(RETRY_SECONDS)
-            else:
-                return
 
     def _configure(self, *, durable: bool) -> None:
         execute = self._connection.execute

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from acuse.adapters.sqlite.rows import blob_id, micros, text_id
+from acuse.adapters.sqlite.rows import micros
 from acuse.domain.delivery import Delivery
 from acuse.domain.record import Key
 
@@ -81,7 +81,7 @@ class SqliteQueue:
     def extend(self, deliveries: Sequence[Delivery]) -> None:
         """See Queue."""
         until = micros(self._clock.now() + self._lease)
-        rows = [(until, blob_id(one.key.id), one.key.part, one.token) for one in deliveries]
+        rows = [(until, one.key.id, one.key.part, one.token) for one in deliveries]
         with self._database.writing() as connection:
             connection.executemany(EXTEND, rows)
 
@@ -89,7 +89,7 @@ class SqliteQueue:
         """See Queue."""
         due = micros(self._clock.now() + delay)
         refund = 0 if charged else 1
-        rows = [(due, refund, blob_id(one.key.id), one.key.part, one.token) for one in deliveries]
+        rows = [(due, refund, one.key.id, one.key.part, one.token) for one in deliveries]
         with self._database.writing() as connection:
             connection.executemany(RELEASE, rows)
         self._released.set()
@@ -118,9 +118,7 @@ class SqliteQueue:
                 connection.execute(CLAIM, {"token": token, "until": until, "seq": seq}).fetchone() for seq in chosen
             ]
             rest_due = _seconds_to_next(connection, actions, now)
-        deliveries = [
-            Delivery(key=Key(text_id(id_), part), attempt=attempt, token=token) for id_, part, attempt in claimed
-        ]
+        deliveries = [Delivery(key=Key(id_, part), attempt=attempt, token=token) for id_, part, attempt in claimed]
         return deliveries, rest_due
 
     def _choose(self, connection: sqlite3.Connection, actions: Sequence[str], now: int, limit: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from acuse.domain.record import Failure, Key, Part, Progress, Reason, Record, Status
@@ -24,7 +25,7 @@ def record_from(row: Sequence[Any]) -> Record:
     """The record that the columns RECORD hold."""
     (id_, action, body, fingerprint, created, trace, status, finished, attempts, result, reason, detail, *plan) = row
     return Record(
-        id=text_id(id_),
+        id=id_,
         action=action,
         body=body.encode(),
         fingerprint=fingerprint,
@@ -43,7 +44,7 @@ def part_from(row: Sequence[Any]) -> Part:
     """The part that the columns PART hold."""
     id_, part, body, created, status, finished, attempts, result, reason, detail = row
     return Part(
-        key=Key(text_id(id_), part),
+        key=Key(id_, part),
         value=body.encode(),
         created_at=moment(created),
         status=Status(status),
@@ -54,6 +55,7 @@ def part_from(row: Sequence[Any]) -> Part:
     )
 
 
+@lru_cache(maxsize=64)  # What is committed together was created together.
 def micros(at: datetime) -> int:
     """Microseconds since 1970, exactly."""
     return (at - _EPOCH) // _MICROSECOND
@@ -62,14 +64,3 @@ def micros(at: datetime) -> int:
 def moment(since_1970: int) -> datetime:
     """The time in UTC."""
     return _EPOCH + timedelta(microseconds=since_1970)
-
-
-def blob_id(text: str) -> bytes:
-    """The 16 bytes of a UUID in its text form."""
-    return bytes.fromhex(text.replace("-", ""))
-
-
-def text_id(blob: bytes) -> str:
-    """The UUID's text form, in lower case."""
-    text = blob.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

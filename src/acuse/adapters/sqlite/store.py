@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, TypeVar
 
-from acuse.adapters.sqlite.rows import PART, RECORD, blob_id, micros, part_from, record_from
+from acuse.adapters.sqlite.rows import PART, RECORD, micros, part_from, record_from
+from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added, Addition, Existing
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from acuse.adapters.sqlite.database import Database
     from acuse.domain.delivery import Delivery, Ending
@@ -18,14 +20,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Rows an INSERT takes at once. One step for many rows gives up the interpreter's lock once, not once a row; a few fixed
-# sizes keep the statements prepared.
-SIZES = (64, 16, 4, 1)
+# Rows that one statement reads or writes. One step for many rows gives up the interpreter's lock once, not once a row.
+# A statement for fewer is padded with nulls to a power of two, so that there are few of them and they stay prepared.
+MOST_ROWS = 512
 
 ADD = """
 INSERT INTO record (id, part, action, body, fingerprint, traceparent, created_at, due_at)
-VALUES """
-ADD_ROW = "(?, 0, ?, ?, ?, ?, ?, ?)"
+SELECT column1, 0, column2, column3, column4, column5, column6, column6
+FROM (VALUES {rows}) WHERE column1 IS NOT NULL
+ON CONFLICT (id, part) DO NOTHING
+"""
+ADD_ROW = "(?, ?, ?, ?, ?, ?)"
 
 SETTLE = """
 UPDATE record
@@ -79,17 +84,7 @@ class SqliteStore:
 
     def add(self, records: Sequence[Record]) -> list[Addition]:
         """See Store."""
-        with self._database.writing() as connection:
-            known = dict(_existing(connection, [record.id for record in records]))
-            fresh: dict[str, Record] = {}
-            additions: list[Addition] = []
-            for record in records:
-                earlier = known.get(record.id) or fresh.get(record.id)
-                if earlier is None:
-                    fresh[record.id] = record
-                additions.append(Added(record) if earlier is None else Existing(earlier))
-            _insert(connection, list(fresh.values()))
-        return additions
+        return [addition for few in _few(records) for addition in self._add(few)]
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         """See Store."""
@@ -99,7 +94,7 @@ class SqliteStore:
     def plan(self, delivery: Delivery, parts: Sequence[bytes]) -> bool:
         """See Store."""
         now = micros(self._clock.now())
-        id_ = blob_id(delivery.key.id)
+        id_ = delivery.key.id
         named = {"id": id_, "lease": delivery.token, "parts": len(parts), "now": now}
         with self._database.writing() as connection:
             planned = connection.execute(PLAN, named).fetchone()
@@ -112,16 +107,16 @@ class SqliteStore:
     def get(self, ids: Sequence[str]) -> Mapping[str, Record]:
         """See Store."""
         with self._database.reading() as connection:
-            return dict(_existing(connection, ids))
+            found = [_stored(connection, few) for few in _few(ids)]
+        return {id_: record for few in found for id_, (_, record) in few.items()}
 
     def parts(self, keys: Sequence[Key]) -> Mapping[Key, Part]:
         """See Store."""
         found: dict[Key, Part] = {}
         with self._database.reading() as connection:
             for few in _few(keys):
-                places = ", ".join(["(?, ?)"] * len(few))
+                places, values = _padded("(?, ?)", [(key.id, key.part) for key in few])
                 query = f"SELECT {PART} FROM record WHERE (id, part) IN (VALUES {places}) AND part > 0"  # noqa: S608
-                values = [value for key in few for value in (blob_id(key.id), key.part)]
                 found.update((part.key, part) for part in map(part_from, connection.execute(query, values)))
         return found
 
@@ -129,43 +124,65 @@ class SqliteStore:
         """See Store."""
         now = micros(self._clock.now())
         with self._database.writing() as connection:
-            return [_reopen(connection, blob_id(id_), now) for id_ in ids]
+            return [_reopen(connection, id_, now) for id_ in ids]
+
+    def _add(self, records: Sequence[Record]) -> Iterable[Addition]:
+        rows = [
+            (one.id, one.action, one.body.decode(), one.fingerprint, one.traceparent, micros(one.created_at))
+            for one in records
+        ]
+        places, values = _padded(ADD_ROW, rows)
+        cursor = self._database.write(ADD.replace("{rows}", places), values)
+        added = cursor.rowcount
+        if added == len(records):
+            return map(Added, records)
+        with self._database.reading() as connection:
+            stored = _stored(connection, [record.id for record in records])
+        # What one statement inserts has consecutive places in the order of arrival (SQLite, "Rowid Tables").
+        last = cursor.lastrowid or 0
+        fresh = {id_ for id_, (seq, _) in stored.items() if added and last - added < seq <= last}
+        return [_addition(record, stored, fresh) for record in records]
 
 
-def _existing(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[tuple[str, Record]]:
-    for few in _few(ids):
-        places = ", ".join("?" * len(few))
-        query = f"SELECT {RECORD} FROM record WHERE part = 0 AND id IN ({places})"  # noqa: S608
-        for row in connection.execute(query, [blob_id(id_) for id_ in few]).fetchall():
-            record = record_from(row)
-            yield record.id, record
+def _addition(record: Record, stored: Mapping[str, tuple[int, Record]], fresh: set[str]) -> Addition:
+    """Added for the first of the batch with a fresh id; a second one meets it as existing."""
+    if record.id in fresh:
+        fresh.remove(record.id)
+        return Added(record)
+    if record.id not in stored:
+        raise StoreUnavailable("a record that was there is being deleted")
+    return Existing(stored[record.id][1])
 
 
-def _insert(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
-    for few in _few(records):
-        values: list[object] = []
-        for one in few:
-            created = micros(one.created_at)
-            values += (
-                blob_id(one.id), one.action, one.body.decode(), one.fingerprint, one.traceparent, created, created,
-            )  # fmt: skip
-        connection.execute(ADD + ", ".join([ADD_ROW] * len(few)), values)
+def _stored(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, Record]]:
+    """The records, each with its place in the order of arrival."""
+    places, values = _padded("?", [(id_,) for id_ in ids])
+    query = f"SELECT seq, {RECORD} FROM record WHERE part = 0 AND id IN ({places})"  # noqa: S608
+    rows = connection.execute(query, values).fetchall()
+    return {row[1]: (row[0], record_from(row[1:])) for row in rows}
+
+
+def _padded(place: str, rows: Sequence[tuple[object, ...]]) -> tuple[str, list[object]]:
+    """The places and the values of these rows, filled up with rows of nulls to a power of two."""
+    size = 1 << (len(rows) - 1).bit_length()
+    values = list(itertools.chain.from_iterable(rows))
+    values += [None] * (len(rows[0]) * (size - len(rows)))
+    return ", ".join([place] * size), values
 
 
 def _settle(connection: sqlite3.Connection, ending: Ending) -> bool:
     key, at = ending.delivery.key, micros(ending.at)
-    id_ = blob_id(key.id)
     result = None if ending.result is None else ending.result.decode()
     reason, detail = (None, None) if ending.error is None else (ending.error.reason, ending.error.detail)
-    values = (ending.status, at, ending.delivery.attempt, result, reason, detail, id_, key.part, ending.delivery.token)
-    if connection.execute(SETTLE, values).rowcount != 1:
+    settled = (ending.status, at, ending.delivery.attempt, result, reason, detail, *key, ending.delivery.token)
+    if connection.execute(SETTLE, settled).rowcount != 1:
         return False
     if key.part:
-        connection.execute(COUNT_PART, {"status": ending.status, "now": at, "id": id_})
+        connection.execute(COUNT_PART, {"status": ending.status, "now": at, "id": key.id})
     return True
 
 
-def _reopen(connection: sqlite3.Connection, id_: bytes, now: int) -> bool:
+def _reopen(connection: sqlite3.Connection, id_: str, now: int) -> bool:
     reopened = connection.execute(
         "SELECT count(*) FROM record WHERE id = ? AND part > 0 AND status = 'failed'", (id_,)
     ).fetchone()[0]
@@ -176,8 +193,4 @@ def _reopen(connection: sqlite3.Connection, id_: bytes, now: int) -> bool:
 
 
 def _few(items: Sequence[T]) -> Iterable[Sequence[T]]:
-    start = 0
-    for size in SIZES:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
+    return (items[start : start + MOST_ROWS] for start in range(0, len(items), MOST_ROWS))

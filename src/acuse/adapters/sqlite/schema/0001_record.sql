@@ -2,16 +2,16 @@
 -- Times are microseconds since 1970 in UTC.
 CREATE TABLE record (
     seq           INTEGER PRIMARY KEY,      -- order of arrival
-    id            BLOB    NOT NULL,         -- the 16 bytes of the UUID
+    id            TEXT    NOT NULL,         -- the UUID in lower case
     part          INTEGER NOT NULL,
     action        TEXT    NOT NULL,
     body          TEXT    NOT NULL,         -- the received object; of a part, its value
     fingerprint   BLOB,                     -- of a part: null
     traceparent   TEXT,
     created_at    INTEGER NOT NULL,
-    status        TEXT    NOT NULL DEFAULT 'accepted' CHECK (status IN ('accepted', 'finished', 'failed')),
-    finished_at   INTEGER CHECK (finished_at >= created_at),
-    attempts      INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    status        TEXT    NOT NULL DEFAULT 'accepted',
+    finished_at   INTEGER,
+    attempts      INTEGER NOT NULL DEFAULT 0,
     result        TEXT,
     reason        TEXT,                     -- why it failed
     detail        TEXT,
@@ -20,8 +20,12 @@ CREATE TABLE record (
     parts_failed  INTEGER,
     due_at        INTEGER,                  -- from when it may be received; null: ended, or waiting for its parts
     lease         BLOB,                     -- token of the holder; it holds until due_at
-    CHECK ((status = 'accepted') = (finished_at IS NULL)),
-    CHECK (status = 'accepted' OR due_at IS NULL)
+    CHECK (
+        CASE status
+            WHEN 'accepted' THEN finished_at IS NULL
+            ELSE status IN ('finished', 'failed') AND finished_at >= created_at AND due_at IS NULL
+        END
+    )
 ) STRICT;
 
 CREATE UNIQUE INDEX record_key ON record (id, part);

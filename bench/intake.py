@@ -1,0 +1,97 @@
+"""Durable POSTs a second against no-op POSTs a second, on the same server pinned to one core, in turn.
+
+Needs wrk (https://github.com/wg/wrk) on the PATH. `python -m bench.intake --help` lists the options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from acuse.bootstrap import Service
+from acuse.config import Settings
+from acuse.entrypoints.process import serve, serve_api
+from bench.noop import noop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCRIPT = Path(__file__).with_name("post.lua")
+
+
+def main() -> None:
+    """Print the rate of each round, the medians and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--core", type=int, default=0, help="the server's; wrk has the others")
+    parser.add_argument("--folder", type=Path, help="where the database lies; its disk is part of what is measured")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("bench: wrk is not on the PATH")
+    rates: dict[str, list[float]] = {"noop": [], "durable": []}
+    for number in range(1, options.rounds + 1):
+        for kind, found in rates.items():
+            with tempfile.TemporaryDirectory(dir=options.folder) as folder, _served(kind, Path(folder), options.core) as url:
+                found.append(_rate(url, options.connections, options.seconds, options.core))
+            print(f"round {number}  {kind:<8} {found[-1]:>9,.0f} POST/s", flush=True)
+    noop_rate, durable_rate = (statistics.median(found) for found in rates.values())
+    print(f"median   noop     {noop_rate:>9,.0f} POST/s")
+    print(f"median   durable  {durable_rate:>9,.0f} POST/s")
+    print(f"ratio    durable/noop {durable_rate / noop_rate:.2f}   ({options.connections} connections, one core)")
+
+
+@contextmanager
+def _served(kind: str, data: Path, core: int) -> Iterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    pid = os.fork()
+    if pid == 0:
+        os.sched_setaffinity(0, {core})
+        settings = Settings(data=data)
+        if kind == "noop":
+            uvloop.run(serve(noop, listening, settings))
+        else:
+            uvloop.run(serve_api(Service(settings), listening, lambda: None))
+        os._exit(0)
+    url = "http://{}:{}/v1/requests".format(*listening.getsockname())
+    listening.close()
+    try:
+        yield url
+    finally:
+        os.kill(pid, 15)
+        os.waitpid(pid, 0)
+
+
+def _rate(url: str, connections: int, seconds: int, core: int) -> float:
+    others = sorted(os.sched_getaffinity(0) - {core}) or [core]
+    output = subprocess.run(
+        ["taskset", "-c", ",".join(map(str, others)), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT, url]
+        + ["--", secrets.token_hex(4)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        sys.exit(f"bench: not every request was answered\n{output}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    if found is None:
+        sys.exit(f"bench: wrk said nothing of its rate\n{output}")
+    return float(found[1])
+
+
+if __name__ == "__main__":
+    main()

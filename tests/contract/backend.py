@@ -1,0 +1,78 @@
+"""What the contract suite asks of an adapter pair, and the pairs there are."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from acuse.adapters.memory import Memory, MemoryQueue, MemoryStore
+from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.queue import SqliteQueue
+from acuse.adapters.sqlite.store import SqliteStore
+from tests.clock import StillClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from acuse.domain.delivery import Delivery
+    from acuse.ports import Clock, Queue, Store
+
+LEASE = timedelta(seconds=10)
+LIMITS = {"limited": 2}
+
+
+class Backend(Protocol):
+    """A store and its queue, and power over the time that passes for them."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def queue(self) -> Queue: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def pass_time(self, by: timedelta) -> None:
+        """Everything that falls due meanwhile is due."""
+
+    def lapse(self, deliveries: Sequence[Delivery]) -> None:
+        """Their leases have run out; nobody else has received them yet."""
+
+
+class _Clocked:
+    def __init__(self, store: Store, queue: Queue, clock: StillClock) -> None:
+        self.store = store
+        self.queue = queue
+        self.clock = clock
+
+    def pass_time(self, by: timedelta) -> None:
+        self.clock.advance(by)
+
+    def lapse(self, deliveries: Sequence[Delivery]) -> None:
+        assert deliveries
+        self.clock.advance(LEASE)
+
+
+@contextmanager
+def memory(_: Path) -> Iterator[Backend]:
+    clock = StillClock()
+    shared = Memory(clock)
+    yield _Clocked(MemoryStore(shared), MemoryQueue(shared, lease=LEASE, limits=LIMITS), clock)
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Backend]:
+    clock = StillClock()
+    busy = timedelta(seconds=5)
+    durable = Database(folder / "acuse.db", durable=True, busy=busy)
+    quick = Database(folder / "acuse.db", durable=False, busy=busy)
+    yield _Clocked(SqliteStore(durable, clock), SqliteQueue(quick, clock, lease=LEASE, limits=LIMITS), clock)
+    quick.close()
+    durable.close()
+
+
+BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {"memory": memory, "sqlite": sqlite}
