@@ -46,7 +46,10 @@ def main() -> None:
     rates: dict[str, list[float]] = {"noop": [], "durable": []}
     for number in range(1, options.rounds + 1):
         for kind, found in rates.items():
-            with tempfile.TemporaryDirectory(dir=options.folder) as folder, _served(kind, Path(folder), options.core) as url:
+            with (
+                tempfile.TemporaryDirectory(dir=options.folder) as folder,
+                _served(kind, Path(folder), options.core) as url,
+            ):
                 found.append(_rate(url, options.connections, options.seconds, options.core))
             print(f"round {number}  {kind:<8} {found[-1]:>9,.0f} POST/s", flush=True)
     noop_rate, durable_rate = (statistics.median(found) for found in rates.values())
@@ -79,7 +82,18 @@ def _served(kind: str, data: Path, core: int) -> Iterator[str]:
 def _rate(url: str, connections: int, seconds: int, core: int) -> float:
     others = sorted(os.sched_getaffinity(0) - {core}) or [core]
     output = subprocess.run(
-        ["taskset", "-c", ",".join(map(str, others)), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT, url]
+        [
+            "taskset",
+            "-c",
+            ",".join(map(str, others)),
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "-s",
+            SCRIPT,
+            url,
+        ]
         + ["--", secrets.token_hex(4)],
         check=True,
         capture_output=True,

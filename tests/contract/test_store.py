@@ -204,7 +204,10 @@ def test_of_two_holders_one_records_the_ending(backend: Backend) -> None:
     backend.lapse([late])
     [current] = receive(backend)
 
-    recorded = [*end(backend, finished(backend, late, b'"late"')), *end(backend, finished(backend, current, b'"current"'))]
+    recorded = [
+        *end(backend, finished(backend, late, b'"late"')),
+        *end(backend, finished(backend, current, b'"current"')),
+    ]
 
     assert sorted(recorded) == [False, True]
     assert backend.store.get([added.id])[added.id].result == (b'"late"' if recorded[0] else b'"current"')

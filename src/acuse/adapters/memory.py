@@ -60,10 +60,12 @@ class MemoryStore:
         additions: list[Addition] = []
         with self._memory.changed:
             for record in records:
-                earlier = self._memory.records.setdefault(record.id, record)
-                additions.append(Added(record) if earlier is record else Existing(earlier))
-                if earlier is record:
+                if record.id in self._memory.records:
+                    additions.append(Existing(self._memory.records[record.id]))
+                else:
+                    self._memory.records[record.id] = record
                     self._memory.enqueue(Key(record.id))
+                    additions.append(Added(record))
         return additions
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:

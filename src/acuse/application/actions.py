@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from functools import cached_property
 from typing import Any, ClassVar, get_type_hints
 
 import msgspec
@@ -38,6 +38,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None
 
 
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+
 _this_run: ContextVar[Run] = ContextVar("acuse_run")
 
 
@@ -61,8 +63,13 @@ class ActionType:
             raise Misconfigured(f"{tag}: define either run, or split, process and merge; it has {sorted(defined)}")
         self.is_split = "split" in defined
         self.policy = cls.policy
+        self.part_type = self.result_type = Any
         try:
             self._decoder = msgspec.json.Decoder(cls)
+            if self.is_split:
+                self.part_type = _taken_by(cls, "process")
+                items = getattr(_taken_by(cls, "merge"), "__args__", ())
+                self.result_type = items[0] if items else Any
         except (TypeError, NameError) as error:
             raise Misconfigured(f"{tag}: msgspec cannot make a schema of its fields: {error}") from error
         names = {field.encode_name for field in msgspec.structs.fields(cls)}
@@ -78,18 +85,6 @@ class ActionType:
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise Invalid([_field_error(str(error))]) from error
-
-    @cached_property
-    def part_type(self) -> Any:
-        """What `process` takes."""
-        return _parameter_type(self.cls.process)  # type: ignore[attr-defined]
-
-    @cached_property
-    def result_type(self) -> Any:
-        """What one item of `merge`'s iterable is."""
-        hint = _parameter_type(self.cls.merge)  # type: ignore[attr-defined]
-        args = getattr(hint, "__args__", ())
-        return args[0] if args else Any
 
 
 class Catalogue(Mapping[str, ActionType]):
@@ -126,18 +121,17 @@ class Catalogue(Mapping[str, ActionType]):
 
 
 def _field_error(message: str) -> FieldError:
-    """Msgspec ends its messages with the place: ` - at `$.name[0]``."""
+    """Msgspec ends its messages with the place, as in ` - at `$.items[0].size`; `[...]` is some key of a mapping."""
     detail, _, path = message.partition(" - at `$")
-    names: list[str | int] = []
-    for step in path.rstrip("`").replace("[", ".[").split(".")[1:]:
-        if step.startswith("["):
-            names.append(int(step[1:-1]) if step[1:-1].isdigit() else step[1:-1])
-        else:
-            names.append(step)
-    return FieldError(pointer(*names), detail)
+    known, _, _ = path.rstrip("`").partition("[...]")
+    steps = _STEP.findall(known)
+    return FieldError(pointer(*(name or index for name, index in steps)), detail)
 
 
-def _parameter_type(method: Any) -> Any:
-    hints = get_type_hints(method, include_extras=True)
-    parameters = list(inspect.signature(method).parameters)
-    return hints.get(parameters[1], Any) if len(parameters) > 1 else Any
+def _taken_by(cls: type[Action], name: str) -> Any:
+    """The type of the one argument that the method takes; Any if it is not annotated."""
+    method = getattr(cls, name)
+    parameters = list(inspect.signature(method).parameters)[1:]
+    if len(parameters) != 1:
+        raise Misconfigured(f"{cls.__qualname__}.{name} must take one argument")
+    return get_type_hints(method, include_extras=True).get(parameters[0], Any)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import types
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping, Sequence
 
     from acuse.application.actions import Catalogue
+    from acuse.config import Settings
     from acuse.ports import Clock, Store
 
     Scope = MutableMapping[str, Any]
@@ -52,28 +54,22 @@ class Api:
         store: Store,
         clock: Clock,
         catalogue: Catalogue,
-        *,
-        max_body: int,
-        body_timeout: float,
-        retry_after: int,
-        max_waiting: int,
-        max_waiting_bytes: int,
-        max_batch: int,
+        settings: Settings,
         committed: Callable[[], None],
     ) -> None:
-        """Seconds and bytes; `committed` is called whenever the store has shown that it takes writes."""
+        """`committed` is called whenever the store has shown that it takes writes."""
         self._loop = asyncio.get_running_loop()
         self._catalogue = catalogue
-        self._max_body = max_body
-        self._body_timeout = body_timeout
-        self._retry_after = b"%d" % retry_after
+        self._max_body = settings.max_body
+        self._body_timeout = settings.body_timeout.total_seconds()
+        self._retry_after = b"%d" % math.ceil(settings.retry_after.total_seconds())
         self._intake: Intake[Waiter] = Intake(
             store,
             clock,
             self._deliver,
-            max_waiting=max_waiting,
-            max_waiting_bytes=max_waiting_bytes,
-            max_batch=max_batch,
+            max_waiting=settings.max_waiting,
+            max_waiting_bytes=settings.max_waiting_bytes,
+            max_batch=settings.max_batch,
             committed=committed,
         )
 

@@ -68,21 +68,9 @@ def run_worker(service: Service, polled: Callable[[], None]) -> None:
 
 async def serve_api(service: Service, listening: socket.socket, committed: Callable[[], None]) -> None:
     """Serves the public plane until SIGTERM; then answers what it has begun to read, and stores what it took in."""
-    settings = service.settings
-    api = Api(
-        service.store,
-        service.clock,
-        service.catalogue,
-        max_body=settings.max_body,
-        body_timeout=settings.body_timeout.total_seconds(),
-        retry_after=math.ceil(settings.retry_after.total_seconds()),
-        max_waiting=settings.max_waiting,
-        max_waiting_bytes=settings.max_waiting_bytes,
-        max_batch=settings.max_batch,
-        committed=committed,
-    )
+    api = Api(service.store, service.clock, service.catalogue, service.settings, committed)
     api.start()
-    await serve(api, listening, settings)
+    await serve(api, listening, service.settings)
     api.close()
 
 
@@ -94,6 +82,13 @@ async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) 
 
 async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
     """Serves an ASGI app until SIGTERM."""
+    # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    await server(app, settings).serve(sockets=[listening])
+
+
+def server(app: Any, settings: Settings) -> uvicorn.Server:
+    """The HTTP server of both planes; it listens where it is told when it is run."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -106,9 +101,7 @@ async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain.total_seconds()),
     )
-    # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    await uvicorn.Server(config).serve(sockets=[listening])
+    return uvicorn.Server(config)
 
 
 if __name__ == "__main__":

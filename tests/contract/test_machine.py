@@ -1,0 +1,183 @@
+"""Any order of calls: each store and queue against a model of a few dictionaries."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from acuse.domain.delivery import Delivery, Ending
+from acuse.domain.outcome import Added, Existing
+from acuse.domain.record import Failure, Key, Reason, Status
+from tests.contract.backend import BACKENDS, LEASE, Backend
+from tests.requests import new_id, record
+
+NOW = timedelta(0)
+IDS = [new_id() for _ in range(4)]
+
+
+class Modelled(msgspec.Struct):
+    """What is known of one request or part. `due`: when it may be received; None: ended, or waiting for its parts."""
+
+    due: datetime | None
+    status: Status = Status.ACCEPTED
+    attempts: int = 0
+    token: bytes | None = None
+    body: bytes = b""
+    parts: int | None = None
+
+
+class Machine(RuleBasedStateMachine):
+    """Its subclasses name the backend."""
+
+    name: ClassVar[str]
+    held = Bundle("held")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.model: dict[Key, Modelled] = {}
+
+    @initialize()
+    def open(self) -> None:
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        self.backend: Backend = self.stack.enter_context(BACKENDS[self.name](Path(folder)))
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    @rule(ids=st.lists(st.sampled_from(IDS), max_size=5), note=st.sampled_from(["a", "b"]))
+    def add(self, ids: list[str], note: str) -> None:
+        records = [record(self.backend.clock.now(), id=id_, note=note) for id_ in ids]
+        for added, addition in zip(records, self.backend.store.add(records), strict=True):
+            key = Key(added.id)
+            assert isinstance(addition, Existing if key in self.model else Added)
+            self.model.setdefault(key, Modelled(due=self.backend.clock.now(), body=added.body))
+            assert addition.record.body == self.model[key].body
+
+    @rule(target=held, limit=st.integers(1, 5))
+    def receive(self, limit: int) -> object:
+        due = {key for key, one in self.model.items() if one.due is not None and one.due <= self.backend.clock.now()}
+        deliveries = self.backend.queue.receive(limit, NOW)
+        assert len(deliveries) == min(limit, len(due))
+        for one in deliveries:
+            known = self.model[one.key]
+            assert one.key in due
+            assert one.attempt == known.attempts + 1
+            known.attempts, known.token, known.due = one.attempt, one.token, self.backend.clock.now() + LEASE
+        return multiple(*deliveries)
+
+    @rule(delivery=held, failed=st.booleans())
+    def settle(self, delivery: Delivery, *, failed: bool) -> None:
+        at = self.backend.clock.now()
+        error = Failure(Reason.RAISED, "no") if failed else None
+        ending = Ending(delivery=delivery, at=at, result=None if failed else b"1", error=error)
+        recorded = self.backend.store.settle([ending])
+        self.backend.queue.ack([delivery])
+        assert recorded == [self._holds(delivery)]
+        if recorded == [True]:
+            known = self.model[delivery.key]
+            known.status, known.due, known.token = ending.status, None, None
+            self._part_ended(delivery.key)
+
+    @rule(delivery=held, parts=st.integers(0, 3))
+    def plan(self, delivery: Delivery, parts: int) -> None:
+        if delivery.key.part:
+            return
+        known = self.model[delivery.key]
+        planned = self.backend.store.plan(delivery, [b"%d" % number for number in range(parts)])
+        assert planned == (self._holds(delivery) and known.parts is None)
+        if planned:
+            known.parts, known.attempts, known.token = parts, 0, None
+            known.due = None if parts else self.backend.clock.now()
+            for number in range(parts):
+                key = Key(delivery.key.id, number + 1)
+                self.model[key] = Modelled(due=self.backend.clock.now(), body=b"%d" % number)
+
+    @rule(delivery=held, delay=st.sampled_from([NOW, LEASE * 3]), charged=st.booleans())
+    def release(self, delivery: Delivery, delay: timedelta, *, charged: bool) -> None:
+        self.backend.queue.release([delivery], delay, charged=charged)
+        if self._holds(delivery):
+            known = self.model[delivery.key]
+            known.token, known.due = None, self.backend.clock.now() + delay
+            known.attempts -= not charged
+
+    @rule(delivery=held)
+    def extend(self, delivery: Delivery) -> None:
+        self.backend.queue.extend([delivery])
+        if self._holds(delivery):
+            self.model[delivery.key].due = self.backend.clock.now() + LEASE
+
+    @rule(delivery=consumes(held))
+    def forget(self, delivery: Delivery) -> None:
+        """Its worker was killed: nobody will speak of this delivery again."""
+
+    @rule(by=st.sampled_from([LEASE * 0.4, LEASE, LEASE * 3]))
+    def pass_time(self, by: timedelta) -> None:
+        self.backend.pass_time(by)
+
+    @rule(id_=st.sampled_from(IDS))
+    def reopen(self, id_: str) -> None:
+        known = self.model.get(Key(id_))
+        failed = known is not None and known.status is Status.FAILED
+        assert self.backend.store.reopen([id_]) == [failed]
+        if known is None or not failed:
+            return
+        again = [one for key, one in self._parts(id_) if one.status is Status.FAILED]
+        for one in again or [known]:
+            one.due = self.backend.clock.now()
+        for one in [known, *again]:
+            one.status, one.attempts = Status.ACCEPTED, 0
+
+    @invariant()
+    def the_store_is_as_the_model(self) -> None:
+        ids = [key.id for key in self.model if not key.part]
+        records = self.backend.store.get(ids)
+        parts = self.backend.store.parts([key for key in self.model if key.part])
+        assert set(records) == set(ids)
+        for key, known in self.model.items():
+            if key.part:
+                found = parts[key]
+                assert (found.value, found.status, found.attempts) == (known.body, known.status, known.attempts)
+            else:
+                one = records[key.id]
+                assert (one.body, one.status, one.attempts) == (known.body, known.status, known.attempts)
+                assert (one.finished_at is None) == (known.status is Status.ACCEPTED)
+                assert (None if one.progress is None else one.progress.parts) == known.parts
+                if one.progress is not None:
+                    statuses = [part.status for _, part in self._parts(key.id)]
+                    assert one.progress.left == statuses.count(Status.ACCEPTED)
+                    assert one.progress.failed == statuses.count(Status.FAILED)
+
+    def _holds(self, delivery: Delivery) -> bool:
+        return self.model[delivery.key].token == delivery.token
+
+    def _parts(self, id_: str) -> list[tuple[Key, Modelled]]:
+        return [(key, one) for key, one in self.model.items() if key.id == id_ and key.part]
+
+    def _part_ended(self, key: Key) -> None:
+        if key.part and all(one.status is not Status.ACCEPTED for _, one in self._parts(key.id)):
+            request = self.model[Key(key.id)]
+            request.due, request.attempts = self.backend.clock.now(), 0
+
+
+class MemoryMachine(Machine):
+    name = "memory"
+
+
+class SqliteMachine(Machine):
+    name = "sqlite"
+
+
+_settings = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+TestMemory = MemoryMachine.TestCase
+TestMemory.settings = _settings
+TestSqlite = SqliteMachine.TestCase
+TestSqlite.settings = _settings

@@ -1,0 +1,49 @@
+"""The public plane on a real socket, over any store."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from acuse.adapters.clock import SystemClock
+from acuse.bootstrap import load_catalogue
+from acuse.config import Settings
+from acuse.entrypoints.api import Api
+from acuse.entrypoints.process import server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import uvicorn
+
+    from acuse.ports import Store
+
+
+@contextmanager
+def served(store: Store, settings: Settings | None = None) -> Iterator[tuple[str, int]]:
+    """The address at which it is served."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+    running: Future[uvicorn.Server] = Future()
+
+    async def main() -> None:
+        chosen = settings or Settings()
+        api = Api(store, SystemClock(), load_catalogue([]), chosen, lambda: None)
+        api.start()
+        http = server(api, chosen)
+        running.set_result(http)
+        await http.serve(sockets=[listening])
+        await asyncio.to_thread(api.close)
+
+    thread = Thread(target=lambda: uvloop.run(main()))
+    thread.start()
+    try:
+        yield listening.getsockname()[:2]
+    finally:
+        running.result(30).should_exit = True
+        thread.join()

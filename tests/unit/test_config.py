@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from acuse.config import Settings
+from acuse.domain.errors import Misconfigured
+
+
+def test_the_environment_decides_and_a_choice_overrules_it() -> None:
+    environment = {
+        "ACUSE_PORT": "9000",
+        "ACUSE_LEASE": "2.5",
+        "ACUSE_DATA": "/x",
+        "ACUSE_ACTIONS": "a, b.py,",
+        "PATH": "/bin",
+    }
+
+    settings = Settings.from_environment(environment, port=1, workers=None)
+
+    assert settings == Settings(port=1, lease=timedelta(seconds=2.5), data=Path("/x"), actions=("a", "b.py"))
+
+
+def test_settings_survive_the_way_through_the_environment() -> None:
+    settings = Settings(allow_anyone=True, host="0.0.0.0", actions=("a", "b.py"), drain=timedelta(0))  # noqa: S104
+
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+def test_an_empty_variable_is_as_none() -> None:
+    assert Settings.from_environment({"ACUSE_PORT": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"ACUSE_PRT": "1"}, "no such setting: ACUSE_PRT"),
+        ({"ACUSE_PORT": "x"}, "port"),
+        ({"ACUSE_PORT": "65536"}, "port"),
+        ({"ACUSE_WORKERS": "-1"}, "workers"),
+        ({"ACUSE_RUNNERS": "0"}, "runners"),
+        ({"ACUSE_MAX_BODY": "0"}, "max_body"),
+        ({"ACUSE_LEASE": "0"}, "lease must be more than zero"),
+        ({"ACUSE_BODY_TIMEOUT": "-1"}, "body_timeout must be more than zero"),
+        ({"ACUSE_DRAIN": "-1"}, "drain must not be negative"),
+        ({"ACUSE_LOG_LEVEL": "LOUD"}, "log_level"),
+        ({"ACUSE_HOST": "0.0.0.0"}, "can be reached by anyone"),  # noqa: S104
+        ({"ACUSE_HOST": "::"}, "can be reached by anyone"),
+        ({"ACUSE_OPS_HOST": "example.org"}, "can be reached by anyone"),
+    ],
+)
+def test_what_cannot_work_or_is_unsafe_is_refused(environment: dict[str, str], says: str) -> None:
+    with pytest.raises(Misconfigured, match="."):
+        Settings.from_environment(environment)
+    with pytest.raises(Misconfigured, match=says):
+        Settings.from_environment(environment)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_needs_no_leave(host: str) -> None:
+    assert Settings(host=host, ops_host=host).host == host

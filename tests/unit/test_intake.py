@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from acuse.adapters.memory import Memory, MemoryStore
+from acuse.application import intake as module
+from acuse.application.intake import Intake
+from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable
+from acuse.domain.outcome import Added, Addition, Conflict, Existing, Receipt
+from tests.clock import StillClock
+from tests.requests import submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from acuse.domain.record import Record
+    from acuse.domain.submission import Submission
+
+
+class GatedStore(MemoryStore):
+    """Every add waits at the gate, and can be made to fail."""
+
+    def __init__(self) -> None:
+        super().__init__(Memory(StillClock()))
+        self.gate = threading.Semaphore(0)
+        self.batches: list[int] = []
+        self.error: Exception | None = None
+
+    def add(self, records: Sequence[Record]) -> list[Addition]:
+        if not records:
+            return []
+        assert self.gate.acquire(timeout=30)
+        self.batches.append(len(records))
+        if self.error is not None:
+            raise self.error
+        return super().add(records)
+
+
+class Desk:
+    """An intake over a gated store; waiters are numbers."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.store = GatedStore()
+        self.replies: SimpleQueue[tuple[int, Receipt | AcuseError]] = SimpleQueue()
+        self.commits: SimpleQueue[None] = SimpleQueue()
+        limits = {"max_waiting": 100, "max_waiting_bytes": 10_000, "max_batch": 10} | bounds
+        self.intake: Intake[int] = Intake(
+            self.store, StillClock(), self._deliver, committed=lambda: self.commits.put(None), **limits
+        )
+        self.intake.start()
+
+    def _deliver(self, replies: Sequence[tuple[int, Any]]) -> None:
+        for reply in replies:
+            self.replies.put(reply)
+
+    def offer(self, waiter: int, sent: Submission | None = None) -> None:
+        self.intake.offer(sent or submission(), waiter)
+
+    def reply(self) -> tuple[int, Receipt | AcuseError]:
+        return self.replies.get(timeout=30)
+
+    def close(self) -> None:
+        self.store.gate.release(1_000)
+        self.intake.close()
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.close()
+
+
+def test_a_waiter_hears_only_after_the_commit(desk: Desk) -> None:
+    desk.offer(1)
+    assert desk.replies.empty()
+
+    desk.store.gate.release()
+
+    waiter, receipt = desk.reply()
+    assert waiter == 1
+    assert isinstance(receipt, Added)
+
+
+def test_while_a_batch_is_committed_the_next_one_gathers(desk: Desk) -> None:
+    for waiter in range(8):
+        desk.offer(waiter)
+    desk.store.gate.release(100)
+
+    assert [desk.reply()[0] for _ in range(8)] == list(range(8))
+    assert len(desk.store.batches) < 8
+    assert sum(desk.store.batches) == 8
+
+
+def test_a_batch_has_its_bound() -> None:
+    desk = Desk(max_batch=3)
+    for waiter in range(10):
+        desk.offer(waiter)
+    desk.store.gate.release(100)
+
+    assert [desk.reply()[0] for _ in range(10)] == list(range(10))
+    assert max(desk.store.batches) <= 3
+    desk.close()
+
+
+def test_the_same_content_is_the_same_request_and_other_content_a_conflict(desk: Desk) -> None:
+    first = submission(note="first")
+    desk.store.gate.release(100)
+    desk.offer(1, first)
+    desk.offer(2, first)
+    desk.offer(3, submission(id=first.id, note="other"))
+
+    kinds = [type(desk.reply()[1]) for _ in range(3)]
+
+    assert kinds == [Added, Existing, Conflict]
+
+
+def test_past_the_bound_it_is_overloaded_until_it_has_caught_up() -> None:
+    desk = Desk(max_waiting=2)
+    desk.offer(1)
+    desk.offer(2)
+    with pytest.raises(Overloaded):
+        desk.offer(3)
+
+    desk.store.gate.release(2)
+    assert [desk.reply()[0], desk.reply()[0]] == [1, 2]
+
+    desk.offer(4)
+    desk.close()
+    assert desk.reply()[0] == 4
+
+
+def test_the_bytes_that_wait_have_a_bound_too() -> None:
+    desk = Desk(max_waiting_bytes=300)
+    desk.offer(1, submission(note="x" * 100))
+    with pytest.raises(Overloaded):
+        desk.offer(2, submission(note="x" * 100))
+
+    desk.offer(3)
+    desk.close()
+    assert [desk.reply()[0], desk.reply()[0]] == [1, 3]
+
+
+def test_a_store_that_fails_is_told_to_those_in_the_batch_and_to_no_other(desk: Desk) -> None:
+    desk.store.error = StoreUnavailable("disk full")
+    desk.offer(1)
+    desk.store.gate.release()
+    assert desk.reply() == (1, desk.store.error)
+
+    desk.store.error = None
+    desk.store.gate.release()
+    desk.offer(2)
+
+    assert isinstance(desk.reply()[1], Added)
+
+
+def test_a_store_that_breaks_in_an_unforeseen_way_does_not_end_the_intake(desk: Desk) -> None:
+    desk.store.error = ValueError("a bug")
+    desk.offer(1)
+    desk.store.gate.release()
+    assert isinstance(desk.reply()[1], StoreUnavailable)
+
+    desk.store.error = None
+    desk.store.gate.release()
+    desk.offer(2)
+
+    assert isinstance(desk.reply()[1], Added)
+
+
+def test_closing_stores_what_was_offered_before() -> None:
+    desk = Desk()
+    for waiter in range(7):
+        desk.offer(waiter)
+
+    desk.close()
+
+    assert [desk.reply()[0] for _ in range(7)] == list(range(7))
+
+
+def test_every_write_that_the_store_took_is_told_and_an_idle_intake_tries_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    desk = Desk()
+
+    desk.commits.get(timeout=30)
+    desk.commits.get(timeout=30)
+
+    desk.close()

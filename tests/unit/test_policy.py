@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from acuse import Backoff, Policy
+from acuse.domain.errors import Misconfigured
+
+
+def seconds(attempt: int, jitter: float, backoff: Backoff | None = None) -> float:
+    return (backoff or Backoff()).delay(attempt, jitter).total_seconds()
+
+
+def test_the_delay_doubles_up_to_the_most() -> None:
+    assert [seconds(attempt, 1.0) for attempt in (1, 2, 3, 9, 10, 10_000)] == [1, 2, 4, 256, 300, 300]
+
+
+def test_jitter_takes_up_to_half_of_it() -> None:
+    assert seconds(3, 0.0) == 2
+    assert seconds(3, 0.5) == 3
+
+
+def test_a_backoff_may_stand_still() -> None:
+    steady = Backoff(first=timedelta(seconds=7), factor=1, most=timedelta(seconds=7))
+
+    assert [seconds(attempt, 1.0, steady) for attempt in (1, 50)] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"time_limit": timedelta(0)},
+        {"attempts": 0},
+        {"concurrency": 0},
+        {"backoff": Backoff(first=timedelta(seconds=-1))},
+        {"backoff": Backoff(first=timedelta(seconds=2), most=timedelta(seconds=1))},
+        {"backoff": Backoff(factor=0.5)},
+    ],
+)
+def test_bounds_under_which_nothing_could_run_are_refused(bounds: dict[str, object]) -> None:
+    with pytest.raises(Misconfigured):
+        Policy(**bounds)  # type: ignore[arg-type]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import msgspec
+
+from acuse.domain.delivery import Delivery, Ending
+from acuse.domain.record import TRANSITIONS, Failure, Key, Reason, Status, rfc3339
+from tests.requests import CREATED, record
+
+
+def test_an_accepted_record_is_what_was_sent_and_the_stamps() -> None:
+    one = record(note="hello", seconds=2)
+
+    assert json.loads(one.to_json()) == {
+        **json.loads(one.body),
+        "status": "accepted",
+        "created_at": "2026-01-01T00:00:00.000000Z",
+        "finished_at": None,
+        "attempts": 0,
+        "result": None,
+        "error": None,
+    }
+
+
+def test_an_ended_record_has_its_time_and_its_result_or_error() -> None:
+    finished_at = CREATED + timedelta(seconds=1.5)
+    done = msgspec.structs.replace(
+        record(), status=Status.FINISHED, finished_at=finished_at, attempts=2, result=b'{"n":1}'
+    )
+    failed = msgspec.structs.replace(done, status=Status.FAILED, result=None, error=Failure(Reason.TIMED_OUT, "late"))
+
+    shown = json.loads(done.to_json())
+    assert (shown["finished_at"], shown["attempts"], shown["result"]) == ("2026-01-01T00:00:01.500000Z", 2, {"n": 1})
+    assert json.loads(failed.to_json())["error"] == {"reason": "timed-out", "detail": "late"}
+
+
+def test_a_finished_request_stays_so_and_a_failed_one_may_be_reopened() -> None:
+    legal = {(one, other) for one, other in product(Status, Status) if one.may_become(other)}
+
+    assert legal == {
+        (Status.ACCEPTED, Status.FINISHED),
+        (Status.ACCEPTED, Status.FAILED),
+        (Status.FAILED, Status.ACCEPTED),
+    }
+    assert set(TRANSITIONS) == set(Status)
+
+
+def test_times_are_written_so_that_text_sorts_as_time_does() -> None:
+    assert rfc3339(datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)) == "2026-02-03T04:05:06.000000Z"
+    assert rfc3339(datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)) == "2026-02-03T04:05:06.000007Z"
+
+
+def test_an_ending_with_an_error_is_a_failure() -> None:
+    delivery = Delivery(key=Key("x"), attempt=1, token=b"")
+
+    assert Ending(delivery=delivery, at=CREATED, result=b"1").status is Status.FINISHED
+    assert Ending(delivery=delivery, at=CREATED, error=Failure(Reason.RAISED, "")).status is Status.FAILED
