@@ -1,0 +1,126 @@
+"""Actions that behave, and actions that do not. Loaded by file, as an operator would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from acuse import Action, Backoff, Fail, Policy, Retry, this_run
+
+QUICK = Backoff(first=timedelta(milliseconds=1), most=timedelta(milliseconds=10))
+
+
+class Echo(Action, tag="echo"):
+    text: str = ""
+
+    def run(self) -> dict[str, object]:
+        return {"text": self.text, "pid": os.getpid()}
+
+
+class Notes(Action, tag="notes"):
+    """Writes a line each time it is run, then waits for a file, or takes its time."""
+
+    policy: ClassVar[Policy] = Policy(backoff=QUICK, attempts=20)
+    book: str = ""
+    until: str = ""
+    seconds: float = 0.0
+
+    def run(self) -> str:
+        note(self.book)
+        while self.until and not Path(self.until).exists():
+            time.sleep(0.01)
+        time.sleep(self.seconds)
+        return "noted"
+
+
+class Misbehaves(Action, tag="misbehaves"):
+    policy: ClassVar[Policy] = Policy(time_limit=timedelta(seconds=1), attempts=2, backoff=QUICK)
+    how: str
+    book: str = ""
+
+    def run(self) -> object:
+        note(self.book)
+        match self.how:
+            case "raises":
+                raise ValueError("no")
+            case "exits":
+                sys.exit(3)
+            case "leaves":
+                os._exit(3)
+            case "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hangs":
+                time.sleep(3600)
+            case "hangs-deaf":
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                while True:
+                    pass
+            case "forks-and-dies":
+                subprocess.Popen(["sleep", "3600"], close_fds=False)
+                os._exit(4)
+            case "closes-everything":
+                os.closerange(3, 256)
+                time.sleep(3600)
+            case "prints":
+                print("noise", flush=True)
+                os.write(1, b"more noise\n")
+            case "returns-much":
+                return "x" * 70_000
+            case "returns-nonsense":
+                return object()
+            case "refuses":
+                raise Fail("no such thing")
+            case "postpones":
+                if this_run().attempt == 1:
+                    raise Retry("later", after=timedelta(milliseconds=5))
+            case "kills-its-worker":
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(3600)
+        return "survived"
+
+
+class Sums(Action, tag="sums"):
+    """Adds up 1 to n, each number a part."""
+
+    policy: ClassVar[Policy] = Policy(attempts=2, backoff=QUICK)
+    upto: int
+    bad: int = 0
+    book: str = ""
+
+    def split(self) -> Iterator[int]:
+        return iter(range(1, self.upto + 1))
+
+    def process(self, part: int) -> int:
+        note(self.book, f"part {part}")
+        if part == self.bad:
+            raise ValueError(f"part {part} is bad")
+        return part
+
+    def merge(self, results: Iterable[int]) -> dict[str, int]:
+        note(self.book, "merge")
+        return {"sum": sum(results)}
+
+
+class Alone(Action, tag="alone"):
+    """Says when it begins and ends, so that a test sees how many run at once."""
+
+    policy: ClassVar[Policy] = Policy(concurrency=1)
+    book: str
+
+    def run(self) -> None:
+        note(self.book, "begin")
+        time.sleep(0.02)
+        note(self.book, "end")
+
+
+def note(book: str, line: str = "run") -> None:
+    if book:
+        with Path(book).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
