@@ -81,20 +81,9 @@ def _served(kind: str, data: Path, core: int) -> Iterator[str]:
 
 def _rate(url: str, connections: int, seconds: int, core: int) -> float:
     others = sorted(os.sched_getaffinity(0) - {core}) or [core]
+    load = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", secrets.token_hex(4)]
     output = subprocess.run(
-        [
-            "taskset",
-            "-c",
-            ",".join(map(str, others)),
-            "wrk",
-            "-t1",
-            f"-c{connections}",
-            f"-d{seconds}s",
-            "-s",
-            SCRIPT,
-            url,
-        ]
-        + ["--", secrets.token_hex(4)],
+        ["taskset", "-c", ",".join(map(str, others)), *load],
         check=True,
         capture_output=True,
         text=True,

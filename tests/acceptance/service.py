@@ -19,9 +19,8 @@ from tests.requests import new_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ACTIONS = str(Path(__file__).parent.parent / "actions.py")
+ACTIONS = Path(__file__).parent.parent / "actions.py"
 PATIENCE_SECONDS = 60.0
-UNREACHABLE = (httpx.TransportError,)
 
 
 def until(true: Callable[[], Any], what: str) -> Any:
@@ -58,14 +57,14 @@ def exists(pid: int) -> bool:
 class Running:
     """A service that runs until the block is left."""
 
-    def __init__(self, data: Path, *arguments: object, port: int = 0, **environment: str) -> None:
+    def __init__(self, data: Path, *arguments: object, actions: Path = ACTIONS, **environment: str) -> None:
         self.data = data
         self.log = data.parent / f"{data.name}.log"
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "acuse", "serve", "--data", str(data), "--port", str(port), "--ops-port", "0",
-                    "--actions", ACTIONS, *map(str, arguments),
+                    sys.executable, "-m", "acuse", "serve", "--data", str(data), "--port", "0", "--ops-port", "0",
+                    "--actions", str(actions), *map(str, arguments),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -108,7 +107,7 @@ class Running:
         def record() -> dict[str, Any] | None:
             try:
                 response = self.client.post(self.url, json=sent)
-            except UNREACHABLE:
+            except httpx.TransportError:
                 return None
             assert response.status_code == 200, response.text
             found: dict[str, Any] = response.json()
@@ -121,7 +120,7 @@ class Running:
     def ready(self) -> bool:
         try:
             return self.client.get(self.health).status_code == 200
-        except UNREACHABLE:
+        except httpx.TransportError:
             return False
 
     def pids(self, kind: str) -> list[int]:
@@ -137,5 +136,5 @@ class Running:
     def _acknowledges(self, sent: dict[str, Any]) -> bool:
         try:
             return self.client.post(self.url, json=sent).status_code in (200, 201)
-        except UNREACHABLE:
+        except httpx.TransportError:
             return False

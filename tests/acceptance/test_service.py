@@ -131,9 +131,7 @@ def test_a_run_that_kills_its_worker_ends_as_failed_and_the_rest_is_done(data: P
         assert Counter(service.ended(one)["status"] for one in others) == {"finished": 40}
 
 
-def test_a_worker_killed_between_the_last_part_and_the_merge_does_not_lose_the_merge(
-    data: Path, tmp_path: Path
-) -> None:
+def test_a_worker_killed_before_the_merge_does_not_lose_it(data: Path, tmp_path: Path) -> None:
     book = tmp_path / "book"
     with Running(data, "--workers", 1) as service:
         sent = service.accept(action="sums", upto=40, book=str(book))
@@ -254,7 +252,7 @@ def test_another_worker_may_join(data: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_submits_shows_and_retries(data: Path, tmp_path: Path) -> None:
     id_, bad = new_id(), new_id()
-    requests = [
+    requests: list[dict[str, Any]] = [
         {"id": id_, "action": "echo", "text": "hello"},
         {"action": "echo"},
         {"id": bad, "action": "sums", "upto": 3, "bad": 2},

@@ -171,9 +171,13 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database, store: Sqli
     one = record()
     store.add([one])
 
-    with pytest.raises(ZeroDivisionError), database.writing() as connection:
-        connection.execute("DELETE FROM record")
-        raise ZeroDivisionError
+    def delete_then_fail() -> None:
+        with database.writing() as connection:
+            connection.execute("DELETE FROM record")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        delete_then_fail()
 
     assert store.get([one.id]) == {one.id: one}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import pytest
@@ -20,7 +20,7 @@ class Item(msgspec.Struct):
 
 class Fields(Action, tag="fields"):
     count: Annotated[int, msgspec.Meta(ge=1)] = 1
-    items: list[Item] = []
+    items: list[Item] = msgspec.field(default_factory=list)
     id: str = ""
 
     def run(self) -> None: ...
@@ -128,14 +128,17 @@ def test_an_action_that_names_the_id_gets_it() -> None:
 
 
 def test_part_and_result_types_are_those_that_the_methods_name() -> None:
-    assert (ActionType(Split).part_type, ActionType(Split).result_type) == (Item, int)
+    split = ActionType(Split)
+
+    assert split.part_type is Item
+    assert split.result_type is int
 
 
 def test_without_annotations_parts_and_results_are_any_json() -> None:
     loose = ActionType(Loose)
 
-    assert msgspec.json.decode(b'{"a":1}', type=loose.part_type) == {"a": 1}
-    assert msgspec.json.decode(b"[1]", type=loose.result_type) == [1]
+    assert loose.part_type is Any
+    assert loose.result_type is Any
 
 
 def test_a_type_must_say_how_it_works() -> None:

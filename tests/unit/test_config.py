@@ -52,10 +52,10 @@ def test_an_empty_variable_is_as_none() -> None:
     ],
 )
 def test_what_cannot_work_or_is_unsafe_is_refused(environment: dict[str, str], says: str) -> None:
-    with pytest.raises(Misconfigured, match="."):
+    with pytest.raises(Misconfigured) as caught:
         Settings.from_environment(environment)
-    with pytest.raises(Misconfigured, match=says):
-        Settings.from_environment(environment)
+
+    assert says in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

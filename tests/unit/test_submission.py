@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from acuse.domain import submission as module
 from acuse.domain.errors import FieldError, Invalid, Malformed
+from acuse.domain.record import STAMPS
 from acuse.domain.submission import parse, pointer
 
 ID = "0192f0c1-0000-7000-8000-00000000000a"
@@ -110,7 +112,7 @@ def test_other_content_has_another_fingerprint(one: str, other: str) -> None:
     ],
 )
 def test_what_is_not_strict_json_is_malformed(text: bytes, says: str) -> None:
-    with pytest.raises(Malformed, match=".") as caught:
+    with pytest.raises(Malformed) as caught:
         parse(text)
 
     assert says in str(caught.value)
@@ -220,7 +222,9 @@ _values = st.recursive(
     ),
     max_leaves=8,
 )
-_names = _texts.filter(lambda name: not name.startswith("_") and "\0" not in name and name not in module.STAMPS)
+_names: st.SearchStrategy[str] = _texts.filter(
+    lambda name: not name.startswith("_") and "\0" not in name and name not in STAMPS
+)
 
 
 def _text(value: Any, indent: str) -> str:
@@ -250,10 +254,8 @@ def test_whatever_is_accepted_is_kept_member_for_member(members: dict[str, Any],
 
 @given(st.binary(max_size=40) | _texts.map(str.encode))
 def test_any_bytes_are_taken_or_refused_and_nothing_else(noise: bytes) -> None:
-    try:
+    with suppress(Malformed, Invalid):
         parse(noise)
-    except (Malformed, Invalid) as error:
-        assert str(error)
 
 
 _flat = st.dictionaries(_names, _texts | st.integers(-(2**60), 2**60) | st.none() | st.booleans(), max_size=3)

@@ -63,7 +63,8 @@ class ActionType:
             raise Misconfigured(f"{tag}: define either run, or split, process and merge; it has {sorted(defined)}")
         self.is_split = "split" in defined
         self.policy = cls.policy
-        self.part_type = self.result_type = Any
+        self.part_type: Any = Any
+        self.result_type: Any = Any
         try:
             self._decoder = msgspec.json.Decoder(cls)
             if self.is_split:
