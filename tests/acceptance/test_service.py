@@ -147,10 +147,10 @@ def test_a_worker_killed_before_the_merge_does_not_lose_it(data: Path, tmp_path:
 
 
 def _finish_parts_by_hand(data: Path, id_: str) -> None:
-    """As the killed worker would have done with its last breath: every part has ended, and nobody has merged."""
+    """As the killed worker would have with its last breath: every part has ended, and nobody has merged."""
     with closing(sqlite3.connect(data / "acuse.db", timeout=30)) as connection, connection:
         connection.execute(
-            "UPDATE record SET status = 'finished', finished_at = created_at, result = body, due_at = NULL, lease = NULL"
+            "UPDATE record SET status = 'finished', finished_at = created_at, result = body, due_at = NULL"
             " WHERE id = ? AND part > 0 AND status = 'accepted'",
             (id_,),
         )

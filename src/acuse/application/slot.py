@@ -9,14 +9,13 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from acuse.application.execute import Decision, Drop, Plan, Release, decide, forgone, policy_of, task_for
 from acuse.application.pace import Pace
+from acuse.application.perform import MAX_DETAIL
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import RunnerUnavailable, Unavailable
 from acuse.domain.outcome import Again, Outcome
-from acuse.domain.record import Failure, Key, Reason, Record, Status
+from acuse.domain.record import Failure, Key, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +38,7 @@ PATIENCE = 1.0
 RECOVERY = 1.0
 """Seconds between tries while the store or the runner is unavailable."""
 SETTLE_TRIES = 30
+PAGE = 100
 
 T = TypeVar("T")
 
@@ -123,20 +123,20 @@ class Slot:
                 continue
             failure = failed.failure
             if failure.reason is Reason.PARTS_FAILED:
-                failure = msgspec.structs.replace(failure, detail=failure.detail + self._first_failed(record))
+                detail = failure.detail + self._first_failed(record.id, task.parts)
+                failure = Failure(failure.reason, detail[:MAX_DETAIL])
             decided.append(Ending(delivery=one, at=self._clock.now(), error=failure))
         self._apply(decided)
         return assigned
 
-    def _first_failed(self, record: Record) -> str:
-        parts = 0 if record.progress is None else record.progress.parts
-        for first in range(1, parts + 1, 100):
-            keys = [Key(record.id, part) for part in range(first, min(first + 100, parts + 1))]
-            found = self._store.parts(keys)
-            for key in keys:
-                if key in found and found[key].status is Status.FAILED and (error := found[key].error):
-                    return f"; part {key.part}: {error.reason}: {error.detail}"
-        return ""
+    def _first_failed(self, id_: str, parts: int) -> str:
+        failures = (
+            f"; part {key.part}: {part.error.reason}: {part.error.detail}"
+            for first in range(1, parts + 1, PAGE)
+            for key, part in sorted(self._store.parts(_keys(id_, first, parts)).items())
+            if part.error is not None
+        )
+        return next(failures, "")
 
     def _cut(self, assigned: list[Assignment]) -> list[Assignment]:
         """The head of the list that is worth one trip; the rest is given back. A repeated run travels alone.
@@ -206,13 +206,10 @@ class Slot:
                 if not done:
                     log.warning("ended elsewhere", extra={"request_id": ending.delivery.key.id})
         for one in decided:
-            match one:
-                case Plan(delivery=delivery, parts=parts):
-                    self._persist(partial(self._store.plan, delivery, parts))
-                case Release(delivery=delivery, delay=delay):
-                    self._queue.release([delivery], delay, charged=True)
-                case Ending() | Drop():
-                    pass
+            if isinstance(one, Plan):
+                self._persist(partial(self._store.plan, one.delivery, one.parts))
+            elif isinstance(one, Release):
+                self._queue.release([one.delivery], one.delay, charged=True)
         done_with = [one.delivery for one in decided if not isinstance(one, Release)]
         if done_with:
             self._queue.ack(done_with)
@@ -221,14 +218,20 @@ class Slot:
 
     def _persist(self, write: Callable[[], T]) -> T:
         """What the write returned; while the store is unavailable it is tried again, for the work is already done."""
-        for _ in range(SETTLE_TRIES):
+        tries = SETTLE_TRIES
+        while True:
             try:
                 return write()
             except Unavailable as error:
+                tries -= 1
+                if not tries or self._killing.wait(RECOVERY):
+                    raise
                 log.warning("not recorded yet", extra={"error": str(error)})
-                if self._killing.wait(RECOVERY):
-                    break
-        return write()
+
+
+def _keys(id_: str, first: int, parts: int) -> list[Key]:
+    """A page of the parts' keys."""
+    return [Key(id_, part) for part in range(first, min(first + PAGE, parts + 1))]
 
 
 def _runner_is_gone(outcome: Outcome) -> bool:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from acuse.adapters.memory import Memory, MemoryQueue
+from acuse.application.heartbeat import Heartbeat
+from acuse.domain.delivery import Delivery
+from acuse.domain.errors import StoreUnavailable
+from acuse.domain.record import Key
+from tests.clock import StillClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OFTEN = timedelta(milliseconds=1)
+
+
+class Noted(MemoryQueue):
+    """Notes what is extended; the first time it is unavailable."""
+
+    def __init__(self) -> None:
+        super().__init__(Memory(StillClock()), lease=timedelta(seconds=1), limits={})
+        self.extended: SimpleQueue[set[int]] = SimpleQueue()
+        self.failures = 1
+
+    def extend(self, deliveries: Sequence[Delivery]) -> None:
+        self.extended.put({one.key.part for one in deliveries})
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("not now")
+
+
+def delivery(part: int) -> Delivery:
+    return Delivery(key=Key("x", part), attempt=1, token=b"t")
+
+
+def test_what_is_held_is_renewed_until_it_is_dropped_even_after_a_failure() -> None:
+    queue = Noted()
+    heartbeat = Heartbeat(queue, OFTEN)
+    heartbeat.hold([delivery(1), delivery(2)])
+    heartbeat.start()
+
+    assert queue.extended.get(timeout=30) == {1, 2}
+    assert queue.extended.get(timeout=30) == {1, 2}
+    heartbeat.drop([delivery(1), delivery(3)])
+    while queue.extended.get(timeout=30) != {2}:
+        pass
+
+    heartbeat.stop()
+
+
+def test_nothing_is_renewed_when_nothing_is_held() -> None:
+    queue = Noted()
+
+    Heartbeat(queue, OFTEN).beat()
+
+    assert queue.extended.empty()
