@@ -22,7 +22,7 @@ from acuse.application.actions import Action, Catalogue
 from acuse.application.perform import Limits
 from acuse.application.worker import Worker
 from acuse.domain.errors import Misconfigured
-from acuse.domain.record import Key
+from acuse.domain.record import part_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "acuse.actions"
 DATABASE = "acuse.db"
 BEATS_A_LEASE = 4
-PAGE = 100
 
 
 class Service:
@@ -99,8 +98,7 @@ def part_results(settings: Settings) -> Callable[[str, int], Iterator[bytes]]:
     service = Service(settings)
 
     def results(id_: str, parts: int) -> Iterator[bytes]:
-        for first in range(1, parts + 1, PAGE):
-            keys = [Key(id_, part) for part in range(first, min(first + PAGE, parts + 1))]
+        for keys in part_keys(id_, parts):
             found = service.store.parts(keys)
             yield from (found[key].result or b"null" for key in keys)
 

@@ -15,7 +15,7 @@ from acuse.application.perform import MAX_DETAIL
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import RunnerUnavailable, Unavailable
 from acuse.domain.outcome import Again, Outcome
-from acuse.domain.record import Failure, Key, Reason
+from acuse.domain.record import Failure, Reason, part_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,6 @@ PATIENCE = 1.0
 RECOVERY = 1.0
 """Seconds between tries while the store or the runner is unavailable."""
 SETTLE_TRIES = 30
-PAGE = 100
 
 T = TypeVar("T")
 
@@ -132,8 +131,8 @@ class Slot:
     def _first_failed(self, id_: str, parts: int) -> str:
         failures = (
             f"; part {key.part}: {part.error.reason}: {part.error.detail}"
-            for first in range(1, parts + 1, PAGE)
-            for key, part in sorted(self._store.parts(_keys(id_, first, parts)).items())
+            for keys in part_keys(id_, parts)
+            for key, part in sorted(self._store.parts(keys).items())
             if part.error is not None
         )
         return next(failures, "")
@@ -227,11 +226,6 @@ class Slot:
                 if not tries or self._killing.wait(RECOVERY):
                     raise
                 log.warning("not recorded yet", extra={"error": str(error)})
-
-
-def _keys(id_: str, first: int, parts: int) -> list[Key]:
-    """A page of the parts' keys."""
-    return [Key(id_, part) for part in range(first, min(first + PAGE, parts + 1))]
 
 
 def _runner_is_gone(outcome: Outcome) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class Status(StrEnum):
@@ -58,6 +58,15 @@ class Key(NamedTuple):
 
     id: str
     part: int = 0
+
+
+PAGE = 100
+
+
+def part_keys(id_: str, parts: int) -> Iterator[list[Key]]:
+    """The keys of all the parts, in order, a page at a time."""
+    for first in range(1, parts + 1, PAGE):
+        yield [Key(id_, part) for part in range(first, min(first + PAGE, parts + 1))]
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
