@@ -19,8 +19,10 @@ QUICK = Backoff(first=timedelta(milliseconds=1), most=timedelta(milliseconds=10)
 
 class Echo(Action, tag="echo"):
     text: str = ""
+    seconds: float = 0.0
 
     def run(self) -> dict[str, object]:
+        time.sleep(self.seconds)
         return {"text": self.text, "pid": os.getpid()}
 
 

@@ -59,7 +59,7 @@ class Runner(Protocol):
     """A process of its own that runs actions, so that nothing an action does reaches the worker."""
 
     def start(self, tasks: Sequence[Task], /) -> None:
-        """The tasks are run one after another. Raises RunnerUnavailable when no process can be had."""
+        """The tasks are run one after another; without any, the process is there. Raises RunnerUnavailable."""
 
     def next(self, wait: timedelta, /) -> Outcome | None:
         """The outcome of the next task in order; None if it is still under way after that long."""

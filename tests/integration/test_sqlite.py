@@ -145,6 +145,8 @@ def test_a_database_that_another_holds_is_unavailable_until_it_lets_go(path: Pat
         with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
             store.add([one])
         with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+            store.add([])
+        with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
             store.settle([])
         assert store.get([one.id]) == {}
         other.execute("COMMIT")

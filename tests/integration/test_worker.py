@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from acuse.adapters.clock import SystemClock
@@ -196,6 +197,20 @@ def test_what_waits_behind_a_long_run_is_taken_by_another_runner(site: Site, tmp
         assert {site.ended(id_).status for id_ in ids} == {Status.FINISHED}
 
         go.touch()
+
+
+def test_runs_that_turn_out_longer_than_thought_are_shared_with_other_runners(site: Site) -> None:
+    """Each is shorter than a tick, so that the slot never comes to rest while they last."""
+    with site.working(runners=2):
+        for id_ in [site.add(action="echo") for _ in range(300)]:
+            site.ended(id_)
+        longer = [record(site.clock.now(), action="echo", seconds=0.04) for _ in range(80)]
+        site.store.add(longer)
+
+        results = [site.ended(one.id).result or b"" for one in longer]
+
+    assert len({msgspec.json.decode(result)["pid"] for result in results}) == 2
+    assert {site.store.get([one.id])[one.id].attempts for one in longer} == {1}
 
 
 def test_a_lease_is_kept_as_long_as_the_run_lasts(site: Site, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ def test_short_runs_travel_together_ever_more_of_them() -> None:
     pace = Pace()
     limits = []
     for _ in range(10):
-        pace.observe("short", 0.00001)
-        pace.finished(pace.limit, 0.00001 * pace.limit)
+        for _ in range(pace.limit):
+            pace.observe("short", 0.00001)
+        pace.finish()
         limits.append(pace.limit)
 
     assert limits == [2, 4, 8, 16, 32, 64, 128, MAX_CHUNK, MAX_CHUNK, MAX_CHUNK]
@@ -26,9 +27,9 @@ def test_short_runs_travel_together_ever_more_of_them() -> None:
 
 def test_a_long_run_makes_the_next_chunk_small() -> None:
     pace = Pace()
-    pace.observe("short", 0.001)
-    pace.finished(1, 0.001)
-    pace.finished(2, 10.0)
+    for seconds in (0.001, 0.001, 10.0):
+        pace.observe("any", seconds)
+        pace.finish()
 
     assert pace.limit == 1
 

@@ -41,10 +41,11 @@ class ProcessRunner:
         """See Runner."""
         self._number += 1
         self._next = 0
-        chunk = Chunk(self._number, list(tasks))
         for _ in range(2):
             try:
-                self._open().send(chunk)
+                channel = self._open()
+                if tasks:
+                    channel.send(Chunk(self._number, list(tasks)))
             except (Closed, OSError):
                 self.kill()
             else:

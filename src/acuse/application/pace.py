@@ -14,6 +14,7 @@ class Pace:
         """Nothing is known: the first run of every action travels alone."""
         self._seconds: dict[str, float] = {}
         self._limit = 1
+        self._chunk: list[float] = []
 
     @property
     def limit(self) -> int:
@@ -24,11 +25,13 @@ class Pace:
         """Take one run's time into the account."""
         known = self._seconds.get(action, seconds)
         self._seconds[action] = known + WEIGHT * (seconds - known)
+        self._chunk.append(seconds)
 
-    def finished(self, runs: int, seconds: float) -> None:
-        """A chunk of so many runs took that long: ask for more or fewer next time, at most twice as many."""
-        fitting = int(CHUNK_SECONDS * runs / max(seconds, 1e-9))
+    def finish(self) -> None:
+        """What was observed since the last time was a chunk: ask for more or fewer next time, at most twice as many."""
+        fitting = int(CHUNK_SECONDS * len(self._chunk) / max(sum(self._chunk), 1e-9))
         self._limit = max(1, min(fitting, 2 * self._limit, MAX_CHUNK))
+        self._chunk.clear()
 
     def expected(self, action: str) -> float:
         """Seconds that a run of that action takes; unknown: as long as a whole chunk."""

@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 POLL = timedelta(milliseconds=500)
 """How long one wait for work lasts, and so how late a stop is noticed when idle."""
-TICK = timedelta(milliseconds=50)
-"""How long endings wait to be settled together, and how late a stop is noticed while running."""
+TICK = 0.05
+"""Seconds that endings wait to be settled together, and that a stop goes unnoticed while running."""
 PATIENCE = 1.0
-"""Seconds after which what waits behind a run is given back, so that another runner can take it."""
+"""Seconds after which what a chunk has not begun is given back, so that another runner can take it."""
 RECOVERY = 1.0
 """Seconds between tries while the store or the runner is unavailable."""
 SETTLE_TRIES = 30
@@ -156,34 +156,36 @@ class Slot:
         self._runner.start([task for _, task in chunk])
         waiting = deque(chunk)
         decided: list[Decision] = []
-        began = begun = monotonic()
-        ended = 0
+        began = begun = applied = monotonic()
         while waiting:
             delivery, task = waiting[0]
+            is_late = len(waiting) > 1 and (self._draining.is_set() or monotonic() - began >= PATIENCE)
             limit = task.time_limit.total_seconds()
-            outcome = self._runner.next(min(TICK, timedelta(seconds=max(0.0, begun + limit - monotonic()))))
-            under_way = monotonic() - begun
-            if outcome is None and under_way >= limit:
+            wait = 0.0 if is_late else max(0.0, min(TICK, begun + limit - monotonic()))
+            outcome = self._runner.next(timedelta(seconds=wait))
+            now = monotonic()
+            if outcome is None and now - begun >= limit:
                 self._runner.kill()
                 outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:g} s"))
-            if outcome is None:
+            if outcome is None and is_late:
+                # Everything that has ended is known, so that the first is the one under way.
+                self._runner.withdraw()
+                self._give_back([waiting.pop() for _ in range(len(waiting) - 1)])
+            if outcome is None and self._killing.is_set():
+                self._runner.kill()
+                self._give_back([waiting.pop()])
+            if outcome is not None:
+                waiting.popleft()
+                self._pace.observe(task.action, now - begun)
+                decided.append(self._decide(delivery, task, outcome))
+                if _runner_is_gone(outcome):
+                    self._give_back(list(waiting))
+                    waiting.clear()
+                begun = now
+            if now - applied >= TICK:
                 self._apply(decided)
-                if self._draining.is_set() or under_way >= PATIENCE:
-                    self._runner.withdraw()
-                    self._give_back([waiting.pop() for _ in range(len(waiting) - 1)])
-                if self._killing.is_set():
-                    self._runner.kill()
-                    self._give_back([waiting.pop()])
-                continue
-            waiting.popleft()
-            ended += 1
-            self._pace.observe(task.action, under_way)
-            decided.append(self._decide(delivery, task, outcome))
-            if _runner_is_gone(outcome):
-                self._give_back(list(waiting))
-                waiting.clear()
-            begun = monotonic()
-        self._pace.finished(ended, monotonic() - began)
+                applied = now
+        self._pace.finish()
         self._apply(decided)
 
     def _decide(self, delivery: Delivery, task: Task, outcome: Outcome) -> Decision:

@@ -84,6 +84,9 @@ class SqliteStore:
 
     def add(self, records: Sequence[Record]) -> list[Addition]:
         """See Store."""
+        if not records:
+            with self._database.writing():  # Nothing to write still shows whether it could be.
+                return []
         return [addition for few in _few(records) for addition in self._add(few)]
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
