@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -24,6 +25,14 @@ class Echo(Action, tag="echo"):
     def run(self) -> dict[str, object]:
         time.sleep(self.seconds)
         return {"text": self.text, "pid": os.getpid()}
+
+
+class Once(Action, tag="once"):
+    policy: ClassVar[Policy] = Policy(attempts=1)
+    seconds: float = 0.0
+
+    def run(self) -> None:
+        time.sleep(self.seconds)
 
 
 class Notes(Action, tag="notes"):
@@ -64,6 +73,31 @@ class Misbehaves(Action, tag="misbehaves"):
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 while True:
                     pass
+            case "dies-strangely":
+                os.kill(os.getpid(), 40)
+            case "stops":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "mistakes":
+                raise Retry(after=30)  # type: ignore[arg-type]
+            case "forks-and-returns":
+                return "the child" if os.fork() == 0 else "the parent"
+            case "forks-and-exits":
+                if os.fork() == 0:
+                    sys.exit(7)
+                return "the parent"
+            case "leaves-one-behind":
+                subprocess.Popen(["sleep", "3600"], close_fds=False)
+            case "waits-for-a-command":
+                command = subprocess.Popen(["sleep", "3600"])
+                note(self.book, str(command.pid))
+                command.wait()
+            case "babbles":
+                for descriptor in range(3, 64):
+                    with suppress(OSError):
+                        os.write(descriptor, b"\x00\x00\x00\x04what")
+                time.sleep(3600)
+            case "wanders":
+                os.chdir("/")
             case "forks-and-dies":
                 subprocess.Popen(["sleep", "3600"], close_fds=False)
                 os._exit(4)

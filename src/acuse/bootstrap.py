@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from functools import cached_property
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from random import Random
@@ -62,7 +63,7 @@ class Service:
     def queue(self) -> Queue:
         """What is due in the same file."""
         database = self._database(durable=False)
-        return SqliteQueue(database, self.clock, lease=self.settings.lease, limits=self.catalogue.limits())
+        return SqliteQueue(database, self.clock, lease=self.settings.lease, bounds=self.catalogue.bounds())
 
     def worker(self, polled: Callable[[], None]) -> Worker:
         """A worker with its runners, not yet running."""
@@ -135,16 +136,17 @@ def load_catalogue(specs: Sequence[str]) -> Catalogue:
 def _module(spec: str) -> ModuleType:
     path = Path(spec)
     if path.suffix != ".py":
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))  # Last, so that no file there can stand in for a library.
         return importlib.import_module(spec)
-    if path.stem in sys.modules:
-        return sys.modules[path.stem]
-    found = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"acuse_actions_{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
         raise Misconfigured(f"{spec} is not a Python file")
     module = importlib.util.module_from_spec(found)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     found.loader.exec_module(module)
     return module
 

@@ -35,18 +35,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=0, description="Worker processes of `acuse serve`; 0: intake only.")] = 2
     runners: Annotated[Count, Meta(description="Runs at once, each in a process of its own, in one worker.")] = 2
     actions: Annotated[tuple[str, ...], Meta(description="Modules and files with actions, separated by commas.")] = ()
-    max_body: Annotated[Count, Meta(description="Bytes of one request.")] = 262_144
-    body_timeout: Annotated[timedelta, Meta(description="Longest time for a request's body to arrive.")] = timedelta(
-        seconds=10
-    )
+    max_head: Annotated[Count, Meta(description="Bytes of a request's head: its first line and its fields.")] = 65_536
+    max_body: Annotated[Count, Meta(description="Bytes of one request's body.")] = 262_144
+    body_timeout: Annotated[
+        timedelta, Meta(description="Longest time for a request's head, and again for its body, to arrive.")
+    ] = timedelta(seconds=10)
     max_waiting: Annotated[Count, Meta(description="Requests waiting to be stored; above: 503.")] = 10_000
     max_waiting_bytes: Annotated[Count, Meta(description="Bytes waiting to be stored; above: 503.")] = 67_108_864
     max_batch: Annotated[Count, Meta(description="Requests in one commit.")] = 512
     retry_after: Annotated[timedelta, Meta(description="What a 503 tells the client to wait.")] = timedelta(seconds=1)
     busy: Annotated[timedelta, Meta(description="Longest wait for another process's write to SQLite.")] = timedelta(
-        seconds=5
+        seconds=2
     )
-    lease: Annotated[timedelta, Meta(description="How long a silent worker keeps its work.")] = timedelta(seconds=5)
+    lease: Annotated[timedelta, Meta(description="How long a silent worker keeps its work.")] = timedelta(seconds=2)
     drain: Annotated[timedelta, Meta(description="How long runs may go on after SIGTERM.")] = timedelta(seconds=30)
     max_result: Annotated[Count, Meta(description="Bytes of one result, and of one part's value.")] = 65_536
     max_parts: Annotated[Count, Meta(description="Parts of one request.")] = 10_000
@@ -63,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("retry_after", "drain"):
             if getattr(self, name) < timedelta(0):
                 raise Misconfigured(f"{name} must not be negative")
+        if self.max_waiting_bytes < self.max_body:
+            raise Misconfigured("max_waiting_bytes must be at least max_body, or a large request could never be stored")
         for name in ("host", "ops_host"):
             if not self.allow_anyone and not _is_loopback(getattr(self, name)):
                 raise Misconfigured(
@@ -86,9 +89,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise Misconfigured(f"no such setting: {', '.join(unknown)}")
         try:
-            return msgspec.convert(found, cls, strict=False, dec_hook=lambda type_, value: type_(value))
+            settings = msgspec.convert(found, cls, strict=False, dec_hook=lambda type_, value: type_(value))
         except msgspec.ValidationError as error:
             raise Misconfigured(f"settings: {error}") from error
+        # Runs share a process, and one may leave it in another folder.
+        actions = tuple(str(Path(one).absolute()) if one.endswith(".py") else one for one in settings.actions)
+        if any("," in one for one in actions):
+            raise Misconfigured("a path to actions cannot have a comma in it")
+        return msgspec.structs.replace(settings, data=settings.data.absolute(), actions=actions)
 
     def to_environment(self) -> dict[str, str]:
         """What `from_environment` reads these settings from."""

@@ -58,14 +58,14 @@ class Queue(Protocol):
 class Runner(Protocol):
     """A process of its own that runs actions, so that nothing an action does reaches the worker."""
 
-    def start(self, tasks: Sequence[Task], /) -> None:
-        """The tasks are run one after another; without any, the process is there. Raises RunnerUnavailable."""
+    def ready(self) -> None:
+        """The process is there and waits for a task. Raises RunnerUnavailable when none can be had."""
 
-    def next(self, wait: timedelta, /) -> Outcome | None:
-        """The outcome of the next task in order; None if it is still under way after that long."""
+    def begin(self, task: Task, /) -> None:
+        """The task is under way; the last one must have ended. Raises RunnerUnavailable as `ready` does."""
 
-    def withdraw(self) -> None:
-        """No task is begun any more; the one under way goes on."""
+    def outcome(self, wait: timedelta, /) -> Outcome | None:
+        """What came of the task; None if it is still under way after that long."""
 
     def kill(self) -> None:
         """The process and those it started in its group are gone, whatever they were doing."""

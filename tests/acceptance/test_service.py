@@ -295,10 +295,15 @@ def test_what_cannot_work_is_said_at_once(data: Path, tmp_path: Path) -> None:
             acuse("serve", "--actions", nonsense, data=data): "no_such_module",
             acuse("serve", "--actions", tmp_path / "none.py", data=data): "none.py",
             acuse("serve", "--actions", "json", data=data): "json defines no action",
-            acuse("show", new_id(), data=tmp_path / "none"): "there is no data folder",
-            acuse("submit", "-", input="{}\n{"): "line 2 is not JSON",
-            acuse("submit", "-", input="[1]"): "must be a JSON object",
+            acuse("show", new_id(), data=tmp_path / "none"): "there is no database in",
+            acuse("submit", "-", input="{}\n{"): "line 2 is not a JSON object",
+            acuse("submit", "-", input="[1]"): "item 1 is not a JSON object",
+            acuse("submit", "-", input='{"a":NaN}'): "line 1 is not a JSON object",
+            acuse("submit", "-", input="\n"): "there is no request",
+            acuse("submit", "-", "--url", "localhost:1", input="{}"): "missing an 'http://'",
+            acuse("submit", "-", "--url", "http://[::1", input="{}"): "Invalid port",
             acuse("serve", "--workers", "-1", data=data): "workers",
+            acuse("serve", "--workers", "x", data=data): "workers",
         }
         missing = acuse("show", new_id(), data=data)
 

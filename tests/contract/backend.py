@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from acuse.ports import Clock, Queue, Store
 
 LEASE = timedelta(seconds=10)
-LIMITS = {"limited": 2}
+BOUNDS = {"delay": None, "limited": 2, "a": None, "z": None}
 
 
 class Backend(Protocol):
@@ -61,7 +61,7 @@ class _Clocked:
 def memory(_: Path) -> Iterator[Backend]:
     clock = StillClock()
     shared = Memory(clock)
-    yield _Clocked(MemoryStore(shared), MemoryQueue(shared, lease=LEASE, limits=LIMITS), clock)
+    yield _Clocked(MemoryStore(shared), MemoryQueue(shared, lease=LEASE, bounds=BOUNDS), clock)
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def sqlite(folder: Path) -> Iterator[Backend]:
     busy = timedelta(seconds=5)
     durable = Database(folder / "acuse.db", durable=True, busy=busy)
     quick = Database(folder / "acuse.db", durable=False, busy=busy)
-    yield _Clocked(SqliteStore(durable, clock), SqliteQueue(quick, clock, lease=LEASE, limits=LIMITS), clock)
+    yield _Clocked(SqliteStore(durable, clock), SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS), clock)
     quick.close()
     durable.close()
 

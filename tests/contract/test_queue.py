@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.record import Key
-from tests.contract.backend import LEASE, LIMITS
+from tests.contract.backend import LEASE
 from tests.requests import record
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NOW = timedelta(0)
 SOON = timedelta(seconds=30)
+BOUND = 2
+"""Of the action `limited`."""
 
 
 def added(backend: Backend, count: int = 1, **members: str) -> list[Key]:
@@ -69,6 +71,8 @@ def test_what_a_silent_worker_held_is_delivered_again_as_the_next_attempt(backen
     [second] = receive(backend)
     assert (second.key, second.attempt) == (first.key, 2)
     assert second.token != first.token
+    assert second.was_cut_off
+    assert not first.was_cut_off
 
 
 def test_of_many_receiving_at_once_each_delivery_reaches_one(backend: Backend) -> None:
@@ -183,7 +187,7 @@ def test_no_action_is_under_way_more_often_than_its_bound(backend: Backend) -> N
 
     first = receive(backend)
 
-    assert len(first) == LIMITS["limited"] + 1
+    assert len(first) == BOUND + 1
     assert free in {one.key for one in first}
     assert receive(backend) == []
     limited = [one for one in first if one.key != free]
@@ -191,7 +195,7 @@ def test_no_action_is_under_way_more_often_than_its_bound(backend: Backend) -> N
     backend.queue.ack(limited[:1])
     assert len(receive(backend)) == 1
     backend.lapse(limited[1:])
-    assert len(receive(backend)) == LIMITS["limited"] + 1
+    assert len(receive(backend)) == BOUND + 1
 
 
 def test_what_waits_for_a_retry_does_not_count_as_under_way(backend: Backend) -> None:
@@ -200,4 +204,19 @@ def test_what_waits_for_a_retry_does_not_count_as_under_way(backend: Backend) ->
 
     backend.queue.release(first, SOON, charged=True)
 
-    assert len(receive(backend)) == LIMITS["limited"]
+    assert len(receive(backend)) == BOUND
+
+
+def test_what_was_given_back_in_order_was_not_cut_off(backend: Backend) -> None:
+    added(backend)
+
+    backend.queue.release(receive(backend), NOW, charged=True)
+
+    assert [one.was_cut_off for one in receive(backend)] == [False]
+
+
+def test_an_action_that_is_not_known_here_is_left_to_others(backend: Backend) -> None:
+    added(backend, action="unknown-here")
+    keys = added(backend)
+
+    assert [one.key for one in receive(backend)] == keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,19 +18,22 @@ import pytest
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
+from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.domain.errors import StoreUnavailable
+from acuse.entrypoints.api import Api
 from tests.integration.server import served
-from tests.requests import body, new_id
+from tests.requests import body, new_id, submission
 from tests.unit.test_intake import GatedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
     from pathlib import Path
 
 PATH = "/v1/requests"
 JSON = {"content-type": "application/json"}
-SETTINGS = Settings(max_body=1_000, body_timeout=timedelta(seconds=0.2), retry_after=timedelta(seconds=7))
+SETTINGS = Settings(max_body=1_000, retry_after=timedelta(seconds=7))
+HASTY = Settings(body_timeout=timedelta(seconds=0.2))
 
 
 @pytest.fixture(scope="module")
@@ -244,21 +248,45 @@ HEAD = b"POST /v1/requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/json
 
 
 @pytest.mark.parametrize("begun", [b"", b'{"id":'])
-def test_a_body_that_is_too_slow_is_given_up(address: tuple[str, int], begun: bytes) -> None:
-    answer = exchange(address, HEAD + begun)
+def test_a_body_that_is_too_slow_is_given_up(store: SqliteStore, begun: bytes) -> None:
+    with served(store, HASTY) as address:
+        answer = exchange(address, HEAD + begun)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"urn:acuse:problem:body-timeout" in answer
 
 
-def test_a_body_in_pieces_is_put_together(address: tuple[str, int]) -> None:
+@pytest.mark.parametrize("cuts", [(0,), (1,), (50,), (99,), (0, 30, 60, 99)])
+def test_a_body_in_pieces_is_put_together(store: SqliteStore, cuts: tuple[int, ...]) -> None:
+    """The server is asked to wait for each piece, or finds the first one there."""
     sent = body(note="x").ljust(100)
+    ends = [*cuts[1:], len(sent)]
+    pieces = [sent[start:end] for start, end in zip(cuts, ends, strict=True)]
+    pieces = [sent[: cuts[0]], *pieces] if cuts[0] else pieces
 
-    with socket.create_connection(address, timeout=30) as connection:
-        connection.sendall(HEAD)
-        connection.sendall(sent[:50])
-        connection.sendall(sent[50:])
-        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+    for waiting in (False, True):
+        answer = asyncio.run(_driven(store, list(pieces), waiting=waiting))
+        assert answer in (200, 201)
+
+
+async def _driven(store: SqliteStore, pieces: list[bytes], *, waiting: bool) -> int:
+    """The status that the app answers to these pieces."""
+    statuses: list[int] = []
+    api = Api(store, SystemClock(), load_catalogue([]), SETTINGS, lambda: None)
+    api.start()
+
+    async def receive() -> dict[str, Any]:
+        if waiting:
+            await asyncio.sleep(0)
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    headers = [(b"content-type", b"application/json")]
+    await api({"type": "http", "path": PATH, "method": "POST", "headers": headers}, receive, send)
+    await asyncio.to_thread(api.close)
+    return statuses[0]
 
 
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(
@@ -271,6 +299,80 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(
 
     assert post(client, body()).status_code == 201
     assert store.get([id_]) == {}
+
+
+def test_a_length_over_the_bound_is_refused_before_the_body_comes(address: tuple[str, int]) -> None:
+    head = HEAD.replace(b"Content-Length: 100", b"Content-Length: 100000000")
+
+    assert exchange(address, head).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_sends_too_much_hears_so_and_may_go_on(address: tuple[str, int]) -> None:
+    sent = body()
+    head = HEAD.replace(b"Content-Length: 100", b"Content-Length: 3000000")
+    after = HEAD.replace(b"Content-Length: 100", b"Connection: close\r\nContent-Length: %d" % len(sent))
+
+    answer = exchange(address, head + b"x" * 3_000_000, after + sent)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"HTTP/1.1 201 " in answer
+
+
+def test_a_half_closed_client_gets_its_answer(address: tuple[str, int]) -> None:
+    sent = body(note="x").ljust(100)
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(HEAD + sent)
+        connection.shutdown(socket.SHUT_WR)
+
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE"])
+def test_an_offer_to_upgrade_is_ignored(address: tuple[str, int], name: bytes) -> None:
+    """As `curl --http2` and other clients make it."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\n%b: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n" % name
+    sent = body(note="x").ljust(100)
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(HEAD.removesuffix(b"\r\n") + offer + sent)
+
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_client_may_ask_before_it_sends(address: tuple[str, int]) -> None:
+    sent = body(note="x").ljust(100)
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(sent)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_head_without_end_is_given_up(address: tuple[str, int]) -> None:
+    answer = exchange(address, b"POST /v1/requests HTTP/1.1\r\n" + b"x: y\r\n" * 12_000)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/requests HTTP/1.1\r\nHost:"])
+def test_a_head_that_is_too_slow_is_given_up(store: SqliteStore, begun: bytes) -> None:
+    with served(store, HASTY) as address:
+        assert exchange(address, begun).startswith(b"HTTP/1.1 408 ")
+
+
+def test_of_a_field_that_is_repeated_every_value_counts(address: tuple[str, int]) -> None:
+    for first, second in [(b"text/plain", b"application/json"), (b"application/json", b"text/plain")]:
+        lines = b"Content-Type: %b\r\nContent-Type: %b\r\nConnection: close" % (first, second)
+        answer = exchange(address, HEAD.replace(b"Content-Type: application/json", lines) + b" " * 100)
+        assert answer.startswith(b"HTTP/1.1 415 ")
+
+
+def test_a_request_from_before_its_action_went_can_still_be_read(client: httpx.Client, store: SqliteStore) -> None:
+    gone = submission(action="gone", note="x")
+    store.add([gone.accepted(SystemClock().now())])
+
+    assert post(client, gone.body).status_code == 200
+    assert post(client, gone.body.replace(b'"x"', b'"y"')).status_code == 409
+    assert post(client, body(action="gone")).status_code == 422
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from acuse.adapters import runners
+from acuse.adapters import channel
 from acuse.adapters.runners import ProcessRunner
 from acuse.config import Settings
 from acuse.domain.errors import RunnerUnavailable
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Reason
 from acuse.domain.task import Step, Task
+from tests.acceptance.service import exists, until
 from tests.requests import submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ACTIONS = str(Path(__file__).parent.parent / "actions.py")
-LONG = timedelta(seconds=60)
 SHORT = timedelta(milliseconds=50)
 
 
@@ -50,58 +50,56 @@ def misbehaving(how: str) -> Task:
     return task(action="misbehaves", how=how)
 
 
-def pid(outcome: Outcome | None) -> int:
+def outcome_of(runner: ProcessRunner, one: Task) -> Outcome:
+    runner.begin(one)
+    return ended(runner)
+
+
+def ended(runner: ProcessRunner) -> Outcome:
+    """The outcome of the task under way, looked for as a slot does."""
+    outcome = None
+    while outcome is None:
+        outcome = runner.outcome(SHORT)
+    return outcome
+
+
+def echo(runner: ProcessRunner) -> int:
+    """The runner works; its process id."""
+    outcome = outcome_of(runner, task(action="echo"))
     assert isinstance(outcome, Done)
     return int(msgspec.json.decode(outcome.result)["pid"])
 
 
-def echo(runner: ProcessRunner) -> int:
-    """The runner still works; its process id."""
-    runner.start([task(action="echo")])
-    return pid(runner.next(LONG))
+def test_tasks_are_run_one_after_another_in_one_other_process(runner: ProcessRunner) -> None:
+    first = echo(runner)
+
+    assert outcome_of(runner, task(Step.SPLIT, action="sums", upto=2)) == Planned((b"1", b"2"))
+    assert echo(runner) == first != os.getpid()
 
 
-def test_tasks_are_run_in_order_in_another_process(runner: ProcessRunner) -> None:
-    runner.start([task(action="echo"), task(Step.SPLIT, action="sums", upto=2), task(action="echo")])
-
-    first, planned, third = (runner.next(LONG) for _ in range(3))
-
-    assert pid(first) == pid(third) != os.getpid()
-    assert planned == Planned((b"1", b"2"))
-
-
-def test_one_process_serves_many_chunks(runner: ProcessRunner) -> None:
-    assert echo(runner) == echo(runner)
-
-
-def test_a_large_chunk_gets_through(runner: ProcessRunner) -> None:
-    tasks = [task(action="echo", text="x" * 10_000) for _ in range(100)]
-    runner.start(tasks)
-
-    assert all(isinstance(runner.next(LONG), Done) for _ in tasks)
+def test_a_large_request_gets_through(runner: ProcessRunner) -> None:
+    assert isinstance(outcome_of(runner, task(action="echo", note="x" * 1_000_000)), Done)
 
 
 def test_a_run_under_way_has_no_outcome_yet(runner: ProcessRunner) -> None:
-    runner.start([misbehaving("hangs")])
+    runner.begin(misbehaving("hangs"))
 
-    assert runner.next(SHORT) is None
+    assert runner.outcome(SHORT) is None
 
 
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("leaves", "exited with code 3"),
+        ("leaves", "ended with code 3"),
         ("dies", "killed by SIGKILL"),
-        ("forks-and-dies", "exited with code 4"),
+        ("dies-strangely", "ended with code -40"),
+        ("forks-and-dies", "ended with code 4"),
         ("closes-everything", "cut its process off"),
+        ("babbles", "cut its process off"),
     ],
 )
 def test_a_process_that_is_gone_is_a_crash_and_the_next_one_works(runner: ProcessRunner, how: str, says: str) -> None:
-    runner.start([misbehaving(how), task(action="echo")])
-
-    outcome = None
-    while outcome is None:
-        outcome = runner.next(SHORT)
+    outcome = outcome_of(runner, misbehaving(how))
 
     assert isinstance(outcome, Again)
     assert outcome.failure.reason is Reason.CRASHED
@@ -109,11 +107,11 @@ def test_a_process_that_is_gone_is_a_crash_and_the_next_one_works(runner: Proces
     assert echo(runner)
 
 
-@pytest.mark.parametrize("how", ["hangs", "hangs-deaf"])
+@pytest.mark.parametrize("how", ["hangs", "hangs-deaf", "stops"])
 def test_a_run_can_be_killed_whatever_it_does(runner: ProcessRunner, how: str) -> None:
     before = echo(runner)
-    runner.start([misbehaving(how)])
-    assert runner.next(SHORT) is None
+    runner.begin(misbehaving(how))
+    assert runner.outcome(SHORT) is None
 
     runner.kill()
 
@@ -122,33 +120,49 @@ def test_a_run_can_be_killed_whatever_it_does(runner: ProcessRunner, how: str) -
         os.kill(before, 0)
 
 
-def test_what_is_withdrawn_is_not_begun(runner: ProcessRunner, tmp_path: Path) -> None:
-    book, go = tmp_path / "book", tmp_path / "go"
-    notes = [task(action="notes", book=str(book), until=str(go)) for _ in range(3)]
-    runner.start(notes)
-    assert runner.next(SHORT) is None
-
-    runner.withdraw()
-    go.touch()
-
-    assert isinstance(runner.next(LONG), Done)
-    assert echo(runner)
-    assert book.read_text().splitlines() == ["run"]
-
-
-@pytest.mark.parametrize(("how", "kind"), [("raises", Again), ("exits", Again), ("refuses", Failed)])
+@pytest.mark.parametrize(
+    ("how", "kind"), [("raises", Again), ("exits", Again), ("refuses", Failed), ("mistakes", Again)]
+)
 def test_what_an_action_raises_does_not_end_the_process(runner: ProcessRunner, how: str, kind: type) -> None:
     before = echo(runner)
-    runner.start([misbehaving(how)])
 
-    assert isinstance(runner.next(LONG), kind)
+    assert isinstance(outcome_of(runner, misbehaving(how)), kind)
     assert echo(runner) == before
 
 
-def test_what_an_action_prints_goes_to_the_log(runner: ProcessRunner, capfd: pytest.CaptureFixture[str]) -> None:
-    runner.start([misbehaving("prints")])
+def test_a_process_that_a_run_forked_has_nothing_to_say(runner: ProcessRunner) -> None:
+    before = echo(runner)
 
-    assert runner.next(LONG) == Done(b'"survived"')
+    assert outcome_of(runner, misbehaving("forks-and-returns")) == Done(b'"the parent"')
+    assert outcome_of(runner, misbehaving("forks-and-exits")) == Done(b'"the parent"')
+    assert echo(runner) == before
+
+
+def test_a_process_left_behind_by_a_run_does_not_stand_for_the_runner(runner: ProcessRunner) -> None:
+    """It inherits no end of the channel, so that the next task is not sent to nobody."""
+    before = echo(runner)
+    assert outcome_of(runner, misbehaving("leaves-one-behind")) == Done(b'"survived"')
+    os.kill(before, signal.SIGKILL)
+    assert runner._process is not None
+    runner._process.wait()
+
+    assert echo(runner) != before
+
+
+def test_a_runner_that_takes_no_task_is_replaced(runner: ProcessRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "SEND_SECONDS", 0.2)
+    before = echo(runner)
+    os.kill(before, signal.SIGSTOP)
+
+    outcome = outcome_of(runner, task(action="echo", note="x" * 4_000_000))
+
+    assert isinstance(outcome, Done)
+    assert msgspec.json.decode(outcome.result)["pid"] != before
+
+
+def test_what_an_action_prints_goes_to_the_log(runner: ProcessRunner, capfd: pytest.CaptureFixture[str]) -> None:
+    assert outcome_of(runner, misbehaving("prints")) == Done(b'"survived"')
+
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == ["noise", "more noise"]
@@ -158,20 +172,23 @@ def test_a_process_that_cannot_be_started_is_unavailable(tmp_path: Path) -> None
     broken = ProcessRunner({**environment(data=tmp_path), "ACUSE_ACTIONS": "no.such.module"})
 
     with pytest.raises(RunnerUnavailable):
-        broken.start([task(action="echo")])
+        broken.begin(task(action="echo"))
     with pytest.raises(RunnerUnavailable):
-        broken.next(SHORT)
+        broken.outcome(SHORT)
 
 
-def test_a_runner_ends_with_its_worker(tmp_path: Path) -> None:
-    """Its end of the channel closes when the worker is gone, however it went."""
-    runner = ProcessRunner(environment(data=tmp_path))
-    echo(runner)
-    assert runner._channel is not None
+def test_a_runner_and_all_that_its_run_started_end_with_the_worker(runner: ProcessRunner, tmp_path: Path) -> None:
+    """The worker's end of the lifeline closes when it is gone, however it went."""
+    book = tmp_path / "book"
+    runner.begin(task(action="misbehaves", how="waits-for-a-command", book=str(book)))
+    until(lambda: book.exists() and len(book.read_text().splitlines()) == 2, "the command")
+    command = int(book.read_text().splitlines()[1])
+    assert exists(command)
+    assert runner._lifeline is not None
     assert runner._process is not None
 
-    with closing(runner._channel):
-        pass
+    os.close(runner._lifeline)
+    runner._lifeline = None
 
-    assert runner._process.wait(30) == 0
-    assert runners.MODULE in " ".join(map(str, runner._process.args))  # type: ignore[arg-type]
+    assert runner._process.wait(30) == -signal.SIGKILL
+    until(lambda: not exists(command), "the end of the command")

@@ -208,7 +208,7 @@ def test_a_late_worker_cannot_overwrite_what_another_does(path: Path, store: Sql
     """The lease token is the fence: until the current holder has ended it, nobody else can."""
     clock = StillClock()
     with closing(Database(path, durable=False, busy=BUSY)) as quick:
-        queue = SqliteQueue(quick, clock, lease=LEASE, limits={})
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": None, "a": None, "z": None})
         store.add([record(clock.now())])
         [late] = queue.receive(1, NOW)
         clock.advance(LEASE)
@@ -222,7 +222,7 @@ def test_the_oldest_is_delivered_first_whatever_its_action(path: Path, store: Sq
     clock = StillClock()
     ids = [new_id() for _ in range(4)]
     with closing(Database(path, durable=False, busy=BUSY)) as quick:
-        queue = SqliteQueue(quick, clock, lease=LEASE, limits={})
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": None, "a": None, "z": None})
         for id_, action in zip(ids, "zaza", strict=True):
             store.add([record(clock.now(), id=id_, action=action)])
             clock.advance(timedelta(seconds=1))

@@ -29,10 +29,12 @@ from acuse.domain.record import Key, Reason, Record, Status
 from tests.requests import new_id, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections import deque
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from acuse.application.actions import Catalogue
     from acuse.domain.delivery import Delivery, Ending
+    from acuse.domain.task import Task
     from acuse.ports import Queue, Runner, Store
 
 ACTIONS = str(Path(__file__).parent.parent / "actions.py")
@@ -100,15 +102,15 @@ class Site:
 
 @contextmanager
 def opened(kind: str, folder: Path, catalogue: Catalogue) -> Iterator[Site]:
-    clock, limits = SystemClock(), catalogue.limits()
+    clock, bounds = SystemClock(), catalogue.bounds()
     if kind == "memory":
         memory = Memory(clock)
-        yield Site(MemoryStore(memory), MemoryQueue(memory, lease=LEASE, limits=limits), catalogue, folder)
+        yield Site(MemoryStore(memory), MemoryQueue(memory, lease=LEASE, bounds=bounds), catalogue, folder)
         return
     busy = timedelta(seconds=5)
     durable = Database(folder / "acuse.db", durable=True, busy=busy)
     quick = Database(folder / "acuse.db", durable=False, busy=busy)
-    yield Site(SqliteStore(durable, clock), SqliteQueue(quick, clock, lease=LEASE, limits=limits), catalogue, folder)
+    yield Site(SqliteStore(durable, clock), SqliteQueue(quick, clock, lease=LEASE, bounds=bounds), catalogue, folder)
     quick.close()
     durable.close()
 
@@ -131,11 +133,23 @@ def test_what_is_added_is_run_and_finished(kind: str, tmp_path: Path, catalogue:
     assert all(one.finished_at is not None and one.finished_at >= one.created_at for one in ended)
 
 
-def test_short_runs_are_handed_out_together(site: Site) -> None:
+def test_short_runs_are_received_and_settled_together(site: Site) -> None:
+    settled: list[int] = []
+
+    class Noting(SqliteStore):
+        def settle(self, endings: Sequence[Ending]) -> list[bool]:
+            settled.append(len(endings))
+            return super().settle(endings)
+
+    assert isinstance(site.store, SqliteStore)
+    site.store = Noting(site.store._database, site.clock)
     ids = [site.add(action="echo") for _ in range(600)]
 
-    with site.working(runners=2):
+    with site.working():
         assert {site.ended(id_).status for id_ in ids} == {Status.FINISHED}
+
+    assert sum(settled) == 600
+    assert max(settled) > 10
 
 
 @pytest.mark.parametrize(
@@ -146,7 +160,11 @@ def test_short_runs_are_handed_out_together(site: Site) -> None:
         ("leaves", Reason.CRASHED, 2),
         ("dies", Reason.CRASHED, 2),
         ("forks-and-dies", Reason.CRASHED, 2),
+        ("dies-strangely", Reason.CRASHED, 2),
+        ("babbles", Reason.CRASHED, 2),
+        ("mistakes", Reason.RAISED, 2),
         ("hangs", Reason.TIMED_OUT, 2),
+        ("stops", Reason.TIMED_OUT, 2),
         ("hangs-deaf", Reason.TIMED_OUT, 2),
         ("returns-much", Reason.BAD_RESULT, 1),
         ("returns-nonsense", Reason.BAD_RESULT, 1),
@@ -184,6 +202,86 @@ def test_only_the_run_under_way_is_charged_when_a_runner_dies(site: Site) -> Non
 
         assert {site.ended(id_).attempts for id_ in ids} == {1}
         assert site.ended(bad).attempts == 2
+
+
+def test_a_run_longer_than_patience_is_watched_to_its_time_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at thousands of times, as one that lasts for minutes would be."""
+    monkeypatch.setattr(slot_module, "TICK", 0.0001)
+    with site.working():
+        failed = site.ended(site.add(action="misbehaves", how="hangs"))
+
+    assert failed.error is not None
+    assert failed.error.reason is Reason.TIMED_OUT
+
+
+def test_what_may_have_taken_a_worker_down_travels_alone(site: Site) -> None:
+    """It is received alone or what is received with it is given back, so that no other is charged with it."""
+    chunks: list[list[Delivery]] = []
+    with site.working():
+        for id_ in [site.add(action="echo") for _ in range(200)]:
+            site.ended(id_)
+    ids = [site.add(action="echo") for _ in range(12)]
+    held = site.queue.receive(12, timedelta(0))
+    assert len(held) == 12
+    _until(lambda: site.clock.now() > site.store.get(ids)[ids[0]].created_at + LEASE * 1.2)
+
+    class Noting(slot_module.Slot):
+        def _cut(self, assigned: list[slot_module.Assignment]) -> deque[slot_module.Assignment]:
+            chunk = super()._cut(assigned)
+            chunks.append([delivery for delivery, _ in chunk])
+            return chunk
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("acuse.application.worker.Slot", Noting)
+        with site.working():
+            assert {site.ended(id_).attempts for id_ in ids} == {2}
+
+    assert {len(chunk) for chunk in chunks if any(one.was_cut_off for one in chunk)} == {1}
+
+
+def test_an_action_with_a_single_attempt_travels_alone(site: Site) -> None:
+    with site.working():
+        for id_ in [site.add(action="once") for _ in range(60)]:
+            site.ended(id_)
+    ids = [site.add(action="once", seconds=0.3) for _ in range(4)]
+
+    with site.working():
+        _until(lambda: any(site.store.get(ids)[id_].attempts for id_ in ids))
+        assert [site.store.get(ids)[id_].attempts for id_ in ids] == [1, 0, 0, 0]
+        assert {site.ended(id_).status for id_ in ids} == {Status.FINISHED}
+
+
+def test_a_worker_goes_on_after_what_nobody_foresaw(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slot_module, "RECOVERY", 0.01)
+
+    class Broken(SqliteStore):
+        failures = 2
+
+        def get(self, ids: Sequence[str]) -> Mapping[str, Record]:
+            if threading.current_thread().name.startswith("acuse-slot") and self.failures:
+                self.failures -= 1
+                raise ZeroDivisionError
+            return super().get(ids)
+
+    assert isinstance(site.store, SqliteStore)
+    site.store = Broken(site.store._database, site.clock)
+    with site.working():
+        assert site.ended(site.add(action="echo")).attempts == 1
+
+
+def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site) -> None:
+    """What the worker itself holds may have run out meanwhile, and must not be taken for another's."""
+    with site.working() as worker:
+        worker._heartbeat.is_well = False
+        _until(lambda: worker._heartbeat.is_well)
+        assert site.ended(site.add(action="echo")).attempts == 1
+
+
+def test_a_run_that_leaves_for_another_folder_takes_no_other_along(site: Site) -> None:
+    with site.working():
+        site.ended(site.add(action="misbehaves", how="wanders"))
+
+        assert site.ended(site.add(action="sums", upto=3)).result == b'{"sum":6}'
 
 
 def test_what_waits_behind_a_long_run_is_taken_by_another_runner(site: Site, tmp_path: Path) -> None:
@@ -389,13 +487,13 @@ def test_a_runner_that_cannot_be_had_costs_no_attempt(site: Site, monkeypatch: p
 
         def __init__(self, runner: Runner) -> None:
             self.runner = runner
-            self.withdraw, self.kill, self.next = runner.withdraw, runner.kill, runner.next
+            self.ready, self.kill, self.outcome = runner.ready, runner.kill, runner.outcome
 
-        def start(self, tasks: Sequence[Any]) -> None:
-            if tasks and self.refusals:
+        def begin(self, task: Task, /) -> None:
+            if self.refusals:
                 self.refusals -= 1
                 raise RunnerUnavailable("no process")
-            self.runner.start(tasks)
+            self.runner.begin(task)
 
     with site.working(wrap=Unwilling):
         assert site.ended(site.add(action="echo")).attempts == 1

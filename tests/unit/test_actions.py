@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import pytest
@@ -20,6 +20,7 @@ class Item(msgspec.Struct):
 
 class Fields(Action, tag="fields"):
     count: Annotated[int, msgspec.Meta(ge=1)] = 1
+    kind: Literal["a", "b"] = "a"
     items: list[Item] = msgspec.field(default_factory=list)
     id: str = ""
 
@@ -72,7 +73,7 @@ def test_the_catalogue_is_the_enumeration_of_the_actions(catalogue: Catalogue) -
     assert list(catalogue) == ["delay", "fields", "forbidding", "split"]
     assert len(catalogue) == 4
     assert catalogue["split"].cls is Split
-    assert catalogue.limits() == {"split": 3}
+    assert catalogue.bounds() == {"delay": None, "fields": None, "forbidding": None, "split": 3}
 
 
 def test_an_unknown_action_is_invalid_and_the_known_ones_are_named(catalogue: Catalogue) -> None:
@@ -88,7 +89,8 @@ def test_an_unknown_action_is_invalid_and_the_known_ones_are_named(catalogue: Ca
         ({"count": "1"}, "#/count", "Expected `int`, got `str`"),
         ({"count": 0}, "#/count", "Expected `int` >= 1"),
         ({"items": [{"size": 1}, {"size": None}]}, "#/items/1/size", "Expected `int`, got `null`"),
-        ({"items": [{}]}, "#/items/0", "Object missing required field `size`"),
+        ({"items": [{}]}, "#/items/0/size", "required"),
+        ({"kind": "zz - at `$.other`"}, "#/kind", "Invalid enum value 'zz - at `$.other`'"),
         ({"items": 1}, "#/items", "Expected `array`, got `int`"),
     ],
 )
@@ -105,7 +107,7 @@ def test_a_field_in_a_mapping_is_pointed_at_as_far_as_it_is_known() -> None:
         def run(self) -> None: ...
 
     assert complaint(Catalogue([Mapped]), action="mapped", sizes={"a": "b"})[0] == "#/sizes"
-    assert complaint(Catalogue([Mapped]), action="mapped") == ("#", "Object missing required field `sizes`")
+    assert complaint(Catalogue([Mapped]), action="mapped") == ("#/sizes", "required")
 
 
 def test_members_that_the_type_does_not_name_are_let_through(catalogue: Catalogue) -> None:
@@ -116,6 +118,34 @@ def test_unless_the_action_forbids_them(catalogue: Catalogue) -> None:
     catalogue.check(submission(action="forbidding", count=2))
 
     assert complaint(catalogue, action="forbidding", note="mine") == ("#", "Object contains unknown field `note`")
+    assert complaint(catalogue, action="forbidding", **{"z - at `$.q`": 1})[0] == "#"
+
+
+def test_a_check_of_the_action_s_own_that_fails_is_a_complaint() -> None:
+    class Careful(Action, tag="careful"):
+        low: int = 0
+
+        def __post_init__(self) -> None:
+            if self.low == 1:
+                raise ValueError("low must not be 1")
+            assert self.low != 2
+
+        def run(self) -> None: ...
+
+    careful = Catalogue([Careful])
+
+    assert complaint(careful, action="careful", low=1) == ("#", "low must not be 1")
+    assert complaint(careful, action="careful", low=2) == ("#", "the action cannot take these fields")
+
+
+def test_a_field_cannot_have_a_name_of_the_service_s() -> None:
+    class Stamped(Action, tag="stamped"):
+        result: int
+
+        def run(self) -> None: ...
+
+    with pytest.raises(Misconfigured, match="belong to the service: result"):
+        ActionType(Stamped)
 
 
 def test_an_action_that_names_the_id_gets_it() -> None:
@@ -199,3 +229,13 @@ def test_outside_of_a_run_there_is_none() -> None:
 
 def test_a_delay_is_what_it_says() -> None:
     assert Delay(seconds=0.001).run() == {"seconds": 0.001}
+
+
+def test_a_policy_that_is_a_field_is_found_out() -> None:
+    class Fieldwise(Action, tag="fieldwise"):
+        policy: Policy = Policy()  # type: ignore[misc]
+
+        def run(self) -> None: ...
+
+    with pytest.raises(Misconfigured, match="policy must be a class variable"):
+        ActionType(Fieldwise)

@@ -20,17 +20,26 @@ def test_the_environment_decides_and_a_choice_overrules_it() -> None:
 
     settings = Settings.from_environment(environment, port=1, workers=None)
 
-    assert settings == Settings(port=1, lease=timedelta(seconds=2.5), data=Path("/x"), actions=("a", "b.py"))
+    here = Path.cwd()
+    assert settings == Settings(
+        port=1, lease=timedelta(seconds=2.5), data=Path("/x"), actions=("a", str(here / "b.py"))
+    )
 
 
 def test_settings_survive_the_way_through_the_environment() -> None:
-    settings = Settings(allow_anyone=True, host="0.0.0.0", actions=("a", "b.py"), drain=timedelta(0))  # noqa: S104
+    settings = Settings(
+        allow_anyone=True,
+        host="0.0.0.0",  # noqa: S104
+        data=Path("/x"),
+        actions=("a", "/b.py"),
+        drain=timedelta(0),
+    )
 
     assert Settings.from_environment(settings.to_environment()) == settings
 
 
 def test_an_empty_variable_is_as_none() -> None:
-    assert Settings.from_environment({"ACUSE_PORT": ""}) == Settings()
+    assert Settings.from_environment({"ACUSE_PORT": ""}) == Settings(data=Path.cwd() / "data")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +51,7 @@ def test_an_empty_variable_is_as_none() -> None:
         ({"ACUSE_WORKERS": "-1"}, "workers"),
         ({"ACUSE_RUNNERS": "0"}, "runners"),
         ({"ACUSE_MAX_BODY": "0"}, "max_body"),
+        ({"ACUSE_MAX_WAITING_BYTES": "1000"}, "max_waiting_bytes must be at least max_body"),
         ({"ACUSE_LEASE": "0"}, "lease must be more than zero"),
         ({"ACUSE_BODY_TIMEOUT": "-1"}, "body_timeout must be more than zero"),
         ({"ACUSE_DRAIN": "-1"}, "drain must not be negative"),
@@ -56,6 +66,11 @@ def test_what_cannot_work_or_is_unsafe_is_refused(environment: dict[str, str], s
         Settings.from_environment(environment)
 
     assert says in str(caught.value)
+
+
+def test_a_path_that_the_environment_cannot_carry_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="comma"):
+        Settings.from_environment({}, actions=["a,b.py"])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

@@ -4,6 +4,8 @@ from datetime import timedelta
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+import pytest
+
 from acuse.adapters.memory import Memory, MemoryQueue
 from acuse.application.heartbeat import Heartbeat
 from acuse.domain.delivery import Delivery
@@ -18,32 +20,35 @@ OFTEN = timedelta(milliseconds=1)
 
 
 class Noted(MemoryQueue):
-    """Notes what is extended; the first time it is unavailable."""
+    """Notes what is extended; the first time it raises."""
 
-    def __init__(self) -> None:
-        super().__init__(Memory(StillClock()), lease=timedelta(seconds=1), limits={})
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        super().__init__(Memory(StillClock()), lease=timedelta(seconds=1), bounds={})
         self.extended: SimpleQueue[set[int]] = SimpleQueue()
-        self.failures = 1
 
     def extend(self, deliveries: Sequence[Delivery]) -> None:
         self.extended.put({one.key.part for one in deliveries})
-        if self.failures:
-            self.failures -= 1
-            raise StoreUnavailable("not now")
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
 
 
 def delivery(part: int) -> Delivery:
     return Delivery(key=Key("x", part), attempt=1, token=b"t")
 
 
-def test_what_is_held_is_renewed_until_it_is_dropped_even_after_a_failure() -> None:
-    queue = Noted()
-    heartbeat = Heartbeat(queue, OFTEN)
+@pytest.mark.parametrize("error", [StoreUnavailable("not now"), ValueError("a bug")])
+def test_what_is_held_is_renewed_until_it_is_dropped_even_after_a_failure(error: Exception) -> None:
+    queue = Noted(error)
+    beaten: SimpleQueue[bool] = SimpleQueue()
+    heartbeat = Heartbeat(queue, OFTEN, lambda: beaten.put(heartbeat.is_well))
     heartbeat.hold([delivery(1), delivery(2)])
     heartbeat.start()
 
     assert queue.extended.get(timeout=30) == {1, 2}
     assert queue.extended.get(timeout=30) == {1, 2}
+    assert beaten.get(timeout=30)
     heartbeat.drop([delivery(1), delivery(3)])
     while queue.extended.get(timeout=30) != {2}:
         pass
@@ -54,6 +59,6 @@ def test_what_is_held_is_renewed_until_it_is_dropped_even_after_a_failure() -> N
 def test_nothing_is_renewed_when_nothing_is_held() -> None:
     queue = Noted()
 
-    Heartbeat(queue, OFTEN).beat()
+    Heartbeat(queue, OFTEN, lambda: None).beat()
 
     assert queue.extended.empty()

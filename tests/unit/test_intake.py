@@ -26,6 +26,7 @@ class GatedStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__(Memory(StillClock()))
+        self.entered = threading.Semaphore(0)
         self.gate = threading.Semaphore(0)
         self.batches: list[int] = []
         self.error: Exception | None = None
@@ -33,6 +34,7 @@ class GatedStore(MemoryStore):
     def add(self, records: Sequence[Record]) -> list[Addition]:
         if not records:
             return []
+        self.entered.release()
         assert self.gate.acquire(timeout=30)
         self.batches.append(len(records))
         if self.error is not None:
@@ -77,6 +79,7 @@ def desk() -> Iterator[Desk]:
 
 def test_a_waiter_hears_only_after_the_commit(desk: Desk) -> None:
     desk.offer(1)
+    assert desk.store.entered.acquire(timeout=30)
     assert desk.replies.empty()
 
     desk.store.gate.release()

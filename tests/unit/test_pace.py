@@ -40,3 +40,16 @@ def test_what_is_known_of_an_action_moves_with_what_is_seen() -> None:
     pace.observe("a", 2.0)
 
     assert 1.0 < pace.expected("a") < 2.0
+
+
+def test_what_travels_alone_is_asked_for_alone() -> None:
+    pace = Pace()
+    for _ in range(5):
+        pace.observe("short", 0.00001)
+        pace.finish()
+
+    pace.alone()
+    pace.observe("short", 0.00001)
+    pace.finish()
+
+    assert pace.limit == 1

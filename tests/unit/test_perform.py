@@ -109,9 +109,21 @@ def test_what_is_raised_may_be_tried_again(error: BaseException) -> None:
 
 
 def test_an_action_may_ask_to_be_run_again() -> None:
+    assert raising(Retry("soon", after=timedelta(days=-1))) == Again(
+        Failure(Reason.RETRIES_EXHAUSTED, "soon"), timedelta(0)
+    )
+    assert raising(Retry("never", after=timedelta.max)) == Again(
+        Failure(Reason.RETRIES_EXHAUSTED, "never"), timedelta(days=366)
+    )
     assert raising(Retry("busy")) == Again(Failure(Reason.RETRIES_EXHAUSTED, "busy"))
     again = raising(Retry(after=timedelta(seconds=9)))
     assert again == Again(Failure(Reason.RETRIES_EXHAUSTED, "the action asked to be run again"), timedelta(seconds=9))
+
+
+def test_a_delay_that_is_no_timedelta_is_a_mistake_of_the_action() -> None:
+    outcome = behaving(lambda: Retry(after=30))  # type: ignore[arg-type]
+
+    assert outcome == Again(Failure(Reason.RAISED, "TypeError: after must be a timedelta, not int"))
 
 
 def test_an_action_may_say_that_it_cannot_succeed() -> None:
@@ -131,7 +143,9 @@ def test_a_message_that_cannot_be_kept_as_it_is_is_mended() -> None:
     assert unreadable == Again(Failure(Reason.RAISED, "UnreadableError: (its message cannot be read)"))
 
 
-@pytest.mark.parametrize("value", [object(), {1j: 2}, "\ud800", b"x" * 101, "x" * 99])
+@pytest.mark.parametrize(
+    "value", [object(), {1j: 2}, "\ud800", b"x" * 101, "x" * 99, msgspec.Raw(b'{"a":'), msgspec.Raw(b'"\xff"')]
+)
 def test_a_result_that_cannot_be_kept_is_a_failure(value: object) -> None:
     outcome = behaving(lambda: value)
 

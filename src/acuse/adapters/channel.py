@@ -15,36 +15,20 @@ if TYPE_CHECKING:
 
 HEADER = struct.Struct("!I")
 READ_SIZE = 65_536
-
-
-class Chunk(msgspec.Struct, frozen=True, tag=True):
-    """Run these, one after another."""
-
-    number: int
-    tasks: list[Task]
-
-
-class Withdraw(msgspec.Struct, frozen=True, tag=True):
-    """Begin no other task of the chunk."""
+SEND_SECONDS = 10.0
+"""The other end waits for the message; if it does not take it, something has stopped it."""
+MAX_MESSAGE = 67_108_864
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The runner knows its actions and waits for work."""
+    """The runner knows its actions and waits for a task."""
 
 
-class Ended(msgspec.Struct, frozen=True, tag=True):
-    """What came of one task of a chunk."""
-
-    number: int
-    index: int
-    outcome: Done | Planned | Again | Failed
-
-
-Message = Chunk | Withdraw | Ready | Ended
+Message = Task | Ready | Done | Planned | Again | Failed
 
 
 class Closed(Exception):
-    """The other end is gone."""
+    """The other end is gone, or no longer talks sense."""
 
 
 class Channel:
@@ -61,7 +45,7 @@ class Channel:
         """The message is on its way; Closed if nobody will read it."""
         body = self._encoder.encode(message)
         try:
-            self._socket.settimeout(None)
+            self._socket.settimeout(SEND_SECONDS)
             self._socket.sendall(HEADER.pack(len(body)) + body)
         except OSError as error:
             raise Closed from error
@@ -88,9 +72,15 @@ class Channel:
     def _take(self) -> Message | None:
         if len(self._buffer) < HEADER.size:
             return None
-        end = HEADER.size + HEADER.unpack_from(self._buffer)[0]
+        size = HEADER.unpack_from(self._buffer)[0]
+        end = HEADER.size + size
+        if size > MAX_MESSAGE:
+            raise Closed
         if len(self._buffer) < end:
             return None
-        message: Message = self._decoder.decode(self._buffer[HEADER.size : end])
+        try:
+            message: Message = self._decoder.decode(self._buffer[HEADER.size : end])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Closed from error  # An action wrote to it: nothing that follows can be understood.
         del self._buffer[:end]
         return message

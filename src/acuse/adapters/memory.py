@@ -160,11 +160,14 @@ class MemoryStore:
 class MemoryQueue:
     """See Queue."""
 
-    def __init__(self, memory: Memory, *, lease: timedelta, limits: Mapping[str, int]) -> None:
-        """`lease`: how long what is received is the receiver's alone; `limits`: runs at once, by action."""
+    def __init__(self, memory: Memory, *, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
+        """`lease`: how long what is received is the receiver's alone.
+
+        `bounds`: the actions to receive, each with how many may be leased at once; None: any number.
+        """
         self._memory = memory
         self._lease = lease
-        self._limits = limits
+        self._bounds = bounds
         self._tokens = itertools.count(1)
 
     def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
@@ -200,22 +203,24 @@ class MemoryQueue:
         token = b"%d" % next(self._tokens)
         claimed: list[Delivery] = []
         for key, due in sorted(self._memory.due.items(), key=lambda item: item[1].at):
-            if due.at <= now and len(claimed) < limit and self._is_free(key, now):
+            if due.at <= now and len(claimed) < limit and self._may_run(key, now):
                 self._memory.due[key] = Due(now + self._lease, token)
-                claimed.append(Delivery(key=key, attempt=self._charge(key, 1), token=token))
+                attempt = self._charge(key, 1)
+                claimed.append(Delivery(key=key, attempt=attempt, token=token, was_cut_off=due.token is not None))
         return claimed
 
-    def _is_free(self, key: Key, now: datetime) -> bool:
-        """Whether the action of the key has a run to spare."""
+    def _may_run(self, key: Key, now: datetime) -> bool:
+        """Whether the action of the key is one to receive, and has a run to spare."""
         action = self._memory.records[key.id].action
-        if action not in self._limits:
-            return True
+        bound = self._bounds.get(action)
+        if bound is None:
+            return action in self._bounds
         leased = [
             one
             for one, due in self._memory.due.items()
             if due.token and due.at > now and self._memory.records[one.id].action == action
         ]
-        return len(leased) < self._limits[action]
+        return len(leased) < bound
 
     def _charge(self, key: Key, by: int) -> int:
         memory = self._memory

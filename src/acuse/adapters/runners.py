@@ -8,16 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from acuse.adapters.channel import Channel, Chunk, Closed, Ended, Ready, Withdraw
+from acuse.adapters.channel import Channel, Closed, Ready
 from acuse.domain.errors import RunnerUnavailable
-from acuse.domain.outcome import Again, Outcome
+from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Failure, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from acuse.domain.task import Task
@@ -34,51 +33,33 @@ class ProcessRunner:
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
-        self._number = 0
-        self._next = 0
+        self._lifeline: int | None = None
 
-    def start(self, tasks: Sequence[Task]) -> None:
+    def ready(self) -> None:
         """See Runner."""
-        self._number += 1
-        self._next = 0
+        if not self._is_alive():
+            self._start()
+
+    def begin(self, task: Task) -> None:
+        """See Runner."""
         for _ in range(2):
-            try:
-                channel = self._open()
-                if tasks:
-                    channel.send(Chunk(self._number, list(tasks)))
-            except (Closed, OSError):
-                self.kill()
-            else:
-                return
-        raise RunnerUnavailable("the runner's process ends as soon as it is started")
-
-    def next(self, wait: timedelta) -> Outcome | None:
-        """See Runner. A process that is gone ends its task as crashed."""
-        if self._channel is None:
-            raise RunnerUnavailable("nothing was started")
-        deadline = monotonic() + wait.total_seconds()
-        while True:
-            try:
-                message = self._channel.receive(max(0.0, deadline - monotonic()))
-            except Closed:
-                return Again(Failure(Reason.CRASHED, self._epitaph()))
-            match message:
-                case Ended(number=number, index=index, outcome=outcome):
-                    # What was withdrawn a moment too late is not waited for by anyone.
-                    if number == self._number and index == self._next:
-                        self._next += 1
-                        return outcome
-                case None:
-                    # A process that the run forked may hold the channel open after the runner itself is gone.
-                    return None if self._is_alive() else Again(Failure(Reason.CRASHED, self._epitaph()))
-                case _:
-                    pass
-
-    def withdraw(self) -> None:
-        """See Runner."""
-        if self._channel is not None:
+            self.ready()
             with contextlib.suppress(Closed):
-                self._channel.send(Withdraw())
+                self._running.send(task)
+                return
+            self.kill()
+        raise RunnerUnavailable("the runner's process takes no task")
+
+    def outcome(self, wait: timedelta) -> Outcome | None:
+        """See Runner. A process that is gone ends its task as crashed."""
+        try:
+            message = self._running.receive(wait.total_seconds())
+        except Closed:
+            return Again(Failure(Reason.CRASHED, self._epitaph()))
+        if isinstance(message, Done | Planned | Again | Failed):
+            return message
+        # A process that the run forked may hold the channel open after the runner itself is gone.
+        return None if self._is_alive() else Again(Failure(Reason.CRASHED, self._epitaph()))
 
     def kill(self) -> None:
         """See Runner."""
@@ -88,26 +69,43 @@ class ProcessRunner:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        self._channel = self._process = None
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+        self._channel = self._process = self._lifeline = None
 
-    def _open(self) -> Channel:
-        if self._channel is not None:
-            return self._channel
-        ours, theirs = socket.socketpair()
-        with theirs:
-            descriptor = theirs.fileno()
-            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-                [sys.executable, "-m", MODULE, str(descriptor), str(os.getpid())],
-                pass_fds=[descriptor],
-                stdin=subprocess.DEVNULL,
-                stdout=2,
-                start_new_session=True,
-                env=self._environment,
-            )
-        self._channel = channel = Channel(ours)
-        if not isinstance(channel.receive(START_SECONDS), Ready):
-            raise Closed
-        return channel
+    @property
+    def _running(self) -> Channel:
+        if self._channel is None:
+            raise RunnerUnavailable("no process was started")
+        return self._channel
+
+    def _start(self) -> None:
+        self.kill()
+        try:
+            ours, theirs = socket.socketpair()
+            self._channel = Channel(ours)
+            lifeline, self._lifeline = os.pipe()
+            try:
+                self._process = self._spawn(theirs.fileno(), lifeline)
+            finally:
+                theirs.close()
+                os.close(lifeline)
+            is_ready = isinstance(self._channel.receive(START_SECONDS), Ready)
+        except (Closed, OSError):
+            is_ready = False
+        if not is_ready:
+            self.kill()
+            raise RunnerUnavailable("the runner's process cannot be started")
+
+    def _spawn(self, channel: int, lifeline: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+            [sys.executable, "-P", "-m", MODULE, str(channel), str(lifeline)],
+            pass_fds=[channel, lifeline],
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            start_new_session=True,
+            env=self._environment,
+        )
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -124,5 +122,6 @@ class ProcessRunner:
         if code is None:
             return "the run cut its process off from the worker"
         if code < 0:
-            return f"the process of the run was killed by {signal.Signals(-code).name}"
-        return f"the process of the run exited with code {code}"
+            with contextlib.suppress(ValueError):
+                return f"the process of the run was killed by {signal.Signals(-code).name}"
+        return f"the process of the run ended with code {code}"

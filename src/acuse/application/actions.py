@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ import msgspec
 
 from acuse.domain.errors import FieldError, Invalid, Misconfigured
 from acuse.domain.policy import Policy
+from acuse.domain.record import STAMPS
 from acuse.domain.submission import Submission, pointer
 
 
@@ -22,6 +24,8 @@ class Action(msgspec.Struct, tag_field="action"):
     `split(self) -> Iterable[P]` says the parts, `process(self, part: P) -> R` does one of them, on any worker, and
     `merge(self, results: Iterable[R]) -> dict` puts the results together, in the order of the parts. P and R are what
     msgspec can encode as JSON; they come back as the types that `process` and `merge` name.
+
+    What is no number in JSON (NaN, infinity) becomes null in a part or a result.
 
     A run may be repeated after a failure, so make its effects safe to repeat. Raise Retry or Fail to end it otherwise.
     """
@@ -38,6 +42,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None
 
 
+log = logging.getLogger(__name__)
+
+_PLACE = re.compile(r" - at `\$([^`]*)`$")
+_MISSING = re.compile(r"Object missing required field `(.+)`")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 _this_run: ContextVar[Run] = ContextVar("acuse_run")
@@ -63,6 +71,8 @@ class ActionType:
             raise Misconfigured(f"{tag}: define either run, or split, process and merge; it has {sorted(defined)}")
         self.is_split = "split" in defined
         self.policy = cls.policy
+        if not isinstance(self.policy, Policy):
+            raise Misconfigured(f"{tag}: policy must be a class variable: policy: ClassVar[Policy] = Policy(…)")
         self.part_type: Any = Any
         self.result_type: Any = Any
         try:
@@ -74,6 +84,8 @@ class ActionType:
         except (TypeError, NameError) as error:
             raise Misconfigured(f"{tag}: msgspec cannot make a schema of its fields: {error}") from error
         names = {field.encode_name for field in msgspec.structs.fields(cls)}
+        if reserved := sorted(name for name in names if name in STAMPS or name.startswith("_")):
+            raise Misconfigured(f"{tag}: these names belong to the service: {', '.join(reserved)}")
         self._forbids_id = cls.__struct_config__.forbid_unknown_fields and "id" not in names
 
     def decode(self, body: bytes) -> Action:
@@ -86,6 +98,9 @@ class ActionType:
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise Invalid([_field_error(str(error))]) from error
+        except Exception as error:
+            log.exception("an action's own check failed", extra={"action": self.tag})
+            raise Invalid([FieldError("#", "the action cannot take these fields")]) from error
 
 
 class Catalogue(Mapping[str, ActionType]):
@@ -116,17 +131,19 @@ class Catalogue(Mapping[str, ActionType]):
             raise Invalid([FieldError(pointer("action"), f"unknown action; one of: {', '.join(self)}")])
         found.decode(submission.body)
 
-    def limits(self) -> dict[str, int]:
-        """The bound on runs at once, of each action that has one."""
-        return {tag: limit for tag in self if (limit := self[tag].policy.concurrency) is not None}
+    def bounds(self) -> dict[str, int | None]:
+        """How many runs of each action may be under way at once; None: any number."""
+        return {tag: self[tag].policy.concurrency for tag in self}
 
 
 def _field_error(message: str) -> FieldError:
-    """Msgspec ends its messages with the place, as in ` - at `$.items[0].size`; `[...]` is some key of a mapping."""
-    detail, _, path = message.partition(" - at `$")
-    known, _, _ = path.rstrip("`").partition("[...]")
-    steps = _STEP.findall(known)
-    return FieldError(pointer(*(name or index for name, index in steps)), detail)
+    """Msgspec ends its messages with the place, as in ` - at `$.items[0].size``; `[...]` is some key of a mapping."""
+    place = _PLACE.search(message)
+    detail, path = (message[: place.start()], place[1]) if place else (message, "")
+    steps = [name or index for name, index in _STEP.findall(path.partition("[...]")[0])]
+    if missing := _MISSING.fullmatch(detail):
+        return FieldError(pointer(*steps, missing[1]), "required")
+    return FieldError(pointer(*steps), detail)
 
 
 def _taken_by(cls: type[Action], name: str) -> Any:

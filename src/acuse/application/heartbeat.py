@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from acuse.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from acuse.domain.delivery import Delivery
@@ -18,14 +18,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HASTE = 5
+"""How many times sooner a beat is tried again after one that failed."""
+
 
 class Heartbeat:
     """Renews every lease that is held, once an interval, in a thread of its own."""
 
-    def __init__(self, queue: Queue, interval: timedelta) -> None:
-        """Nothing beats before `start`."""
+    def __init__(self, queue: Queue, interval: timedelta, beaten: Callable[[], None]) -> None:
+        """Nothing beats before `start`. `beaten` is called whenever everything held has been renewed."""
         self._queue = queue
         self._interval = interval
+        self._beaten = beaten
+        self.is_well = True
+        """Whether the last beat renewed what is held. If not, nothing more should be received: it may be our own."""
         self._held: dict[tuple[Key, bytes], Delivery] = {}
         self._lock = Lock()
         self._stopped = Event()
@@ -59,8 +65,16 @@ class Heartbeat:
             self._queue.extend(held)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval.total_seconds()):
+        interval = self._interval.total_seconds()
+        while not self._stopped.wait(interval if self.is_well else interval / HASTE):
             try:
                 self.beat()
             except Unavailable as error:
+                self.is_well = False
                 log.warning("leases not renewed", extra={"error": str(error)})
+            except Exception:
+                self.is_well = False
+                log.exception("leases not renewed")
+            else:
+                self.is_well = True
+                self._beaten()

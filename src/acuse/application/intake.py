@@ -116,18 +116,17 @@ class Intake(Generic[W]):
         try:
             now = self._clock.now()
             additions = self._store.add([submission.accepted(now) for submission, _ in batch])
+            replies = [
+                (waiter, judge(submission, addition))
+                for (submission, waiter), addition in zip(batch, additions, strict=True)
+            ]
+            self._committed()
         except Unavailable as error:
             log.warning("commit failed", extra={"submissions": len(batch), "error": str(error)})
             replies = [(waiter, error) for _, waiter in batch]
         except Exception:
             log.exception("commit failed", extra={"submissions": len(batch)})
             replies = [(waiter, StoreUnavailable("the store failed in an unforeseen way")) for _, waiter in batch]
-        else:
-            self._committed()
-            replies = [
-                (waiter, judge(submission, addition))
-                for (submission, waiter), addition in zip(batch, additions, strict=True)
-            ]
         self._answered += len(batch)
         self._answered_bytes += sum(len(submission.body) for submission, _ in batch)
         self._deliver(replies)

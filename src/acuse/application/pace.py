@@ -27,6 +27,10 @@ class Pace:
         self._seconds[action] = known + WEIGHT * (seconds - known)
         self._chunk.append(seconds)
 
+    def alone(self) -> None:
+        """What is due now travels alone: ask for one next time."""
+        self._limit = 0
+
     def finish(self) -> None:
         """What was observed since the last time was a chunk: ask for more or fewer next time, at most twice as many."""
         fitting = int(CHUNK_SECONDS * len(self._chunk) / max(sum(self._chunk), 1e-9))

@@ -112,7 +112,8 @@ def _values(parts: Iterable[Any], limits: Limits) -> tuple[bytes, ...]:
 def _encode(value: Any, limit: int) -> bytes:
     try:
         encoded = msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        msgspec.json.decode(encoded)  # A value may bring JSON of its own making.
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise _BadResult(f"not JSON: {error}") from error
     if len(encoded) > limit:
         raise _BadResult(f"{len(encoded)} bytes of JSON where {limit} are allowed; keep large results elsewhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -13,12 +14,12 @@ from acuse.application.execute import Decision, Drop, Plan, Release, decide, for
 from acuse.application.pace import Pace
 from acuse.application.perform import MAX_DETAIL
 from acuse.domain.delivery import Delivery, Ending
-from acuse.domain.errors import RunnerUnavailable, Unavailable
+from acuse.domain.errors import Unavailable
 from acuse.domain.outcome import Again, Outcome
-from acuse.domain.record import Failure, Reason, part_keys
+from acuse.domain.record import Failure, Key, Reason, part_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from random import Random
     from threading import Event
 
@@ -33,7 +34,7 @@ POLL = timedelta(milliseconds=500)
 """How long one wait for work lasts, and so how late a stop is noticed when idle."""
 TICK = 0.05
 """Seconds that endings wait to be settled together, and that a stop goes unnoticed while running."""
-PATIENCE = 1.0
+PATIENCE = 0.5
 """Seconds after which what a chunk has not begun is given back, so that another runner can take it."""
 RECOVERY = 1.0
 """Seconds between tries while the store or the runner is unavailable."""
@@ -78,27 +79,34 @@ class Slot:
         """Everything received was settled, planned or given back."""
         while not self._draining.is_set():
             try:
-                self._runner.start([])  # Its process is there before the work is.
-                deliveries = self._queue.receive(self._pace.limit, POLL)
-                self._polled()
-                if deliveries:
-                    self._work(deliveries)
+                self._runner.ready()
+                if self._heartbeat.is_well and not self._draining.is_set():
+                    self._receive()
+                else:
+                    self._draining.wait(TICK)
             except Unavailable as error:
                 log.warning("cannot work", extra={"error": str(error)})
                 self._draining.wait(RECOVERY)
+            except Exception:
+                log.exception("cannot work")
+                self._draining.wait(RECOVERY)
         self._runner.kill()
 
-    def _work(self, deliveries: Sequence[Delivery]) -> None:
+    def _receive(self) -> None:
+        deliveries = self._queue.receive(self._pace.limit, POLL)
+        self._polled()
+        if not deliveries:
+            return
         self._heartbeat.hold(deliveries)
+        begun: set[Key] = set()
         try:
-            chunk = self._cut(self._assign(deliveries))
-            if chunk:
-                self._run_chunk(chunk)
-        except RunnerUnavailable:
-            self._queue.release(deliveries, timedelta(seconds=RECOVERY), charged=False)
-            raise
-        except Unavailable:
+            self._run_chunk(self._cut(self._assign(deliveries)), begun)
+        except BaseException:
+            # What was begun and is not recorded is cut off: its lease runs out, and its attempt counts.
             self._runner.kill()
+            rest = [one for one in deliveries if one.key not in begun]
+            with suppress(Unavailable):
+                self._queue.release(rest, timedelta(seconds=RECOVERY), charged=False)
             raise
         finally:
             self._heartbeat.drop(deliveries)
@@ -137,66 +145,78 @@ class Slot:
         )
         return next(failures, "")
 
-    def _cut(self, assigned: list[Assignment]) -> list[Assignment]:
-        """The head of the list that is worth one trip; the rest is given back. A repeated run travels alone.
+    def _cut(self, assigned: list[Assignment]) -> deque[Assignment]:
+        """The head of the list that is worth one trip; the rest is given back.
 
-        It may be the one that took its last worker down, and must not have others charged with that.
+        If the worker is killed, an attempt of each is gone. So what may have taken its last worker down travels alone,
+        and so does what has no other attempt.
         """
-        chunk = assigned[:1]
-        seconds = self._pace.expected(assigned[0][1].action) if assigned else 0.0
-        for delivery, task in assigned[1:]:
-            if delivery.attempt > 1 or chunk[0][0].attempt > 1 or not self._pace.fits(task.action, seconds):
-                break
-            seconds += self._pace.expected(task.action)
-            chunk.append((delivery, task))
-        self._give_back(assigned[len(chunk) :])
+        chunk: deque[Assignment] = deque()
+        seconds = 0.0
+        while assigned and (not chunk or self._may_join(assigned[0], chunk[0], seconds)):
+            chunk.append(assigned.pop(0))
+            seconds += self._pace.expected(chunk[-1][1].action)
+        self._give_back(assigned)
         return chunk
 
-    def _run_chunk(self, chunk: list[Assignment]) -> None:
-        self._runner.start([task for _, task in chunk])
-        waiting = deque(chunk)
+    def _may_join(self, one: Assignment, first: Assignment, seconds: float) -> bool:
+        if self._travels_alone(*one) or self._travels_alone(*first):
+            self._pace.alone()
+            return False
+        return self._pace.fits(one[1].action, seconds)
+
+    def _travels_alone(self, delivery: Delivery, task: Task) -> bool:
+        return delivery.was_cut_off or delivery.attempt >= policy_of(task.action, self._catalogue).attempts
+
+    def _run_chunk(self, waiting: deque[Assignment], begun: set[Key]) -> None:
         decided: list[Decision] = []
-        began = begun = applied = monotonic()
+        began = applied = monotonic()
         while waiting:
-            delivery, task = waiting[0]
-            is_late = len(waiting) > 1 and (self._draining.is_set() or monotonic() - began >= PATIENCE)
-            limit = task.time_limit.total_seconds()
-            wait = 0.0 if is_late else max(0.0, min(TICK, begun + limit - monotonic()))
-            outcome = self._runner.next(timedelta(seconds=wait))
-            now = monotonic()
-            if outcome is None and now - begun >= limit:
-                self._runner.kill()
-                outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:g} s"))
-            if outcome is None and is_late:
-                # Everything that has ended is known, so that the first is the one under way.
-                self._runner.withdraw()
-                self._give_back([waiting.pop() for _ in range(len(waiting) - 1)])
-            if outcome is None and self._killing.is_set():
-                self._runner.kill()
-                self._give_back([waiting.pop()])
-            if outcome is not None:
-                waiting.popleft()
-                self._pace.observe(task.action, now - begun)
-                decided.append(self._decide(delivery, task, outcome))
-                if _runner_is_gone(outcome):
-                    self._give_back(list(waiting))
-                    waiting.clear()
-                begun = now
-            if now - applied >= TICK:
+            delivery, task = waiting.popleft()
+            self._runner.begin(task)
+            begun.add(delivery.key)
+            started = monotonic()
+            while (outcome := self._outcome(task, started)) is None and not self._killing.is_set():
                 self._apply(decided)
-                applied = now
+                self._relieve(waiting, began)
+            self._pace.observe(task.action, monotonic() - started)
+            if outcome is None:
+                self._runner.kill()
+                self._give_back([(delivery, task)])
+                break
+            decided.append(self._decide(delivery, task, outcome))
+            if monotonic() - applied >= TICK:
+                self._apply(decided)
+                applied = monotonic()
+            self._relieve(waiting, began)
         self._pace.finish()
         self._apply(decided)
+
+    def _outcome(self, task: Task, started: float) -> Outcome | None:
+        """What came of the task under way; None if nothing has yet."""
+        limit = task.time_limit.total_seconds()
+        left = started + limit - monotonic()
+        outcome = self._runner.outcome(timedelta(seconds=max(0.0, min(TICK, left))))
+        if outcome is None and left <= 0:
+            self._runner.kill()
+            outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:g} s"))
+        return outcome
+
+    def _relieve(self, waiting: deque[Assignment], began: float) -> None:
+        """What waits is given back when the chunk takes long or the worker is to end."""
+        if waiting and (self._draining.is_set() or monotonic() - began >= PATIENCE):
+            self._give_back(waiting)
+            waiting.clear()
 
     def _decide(self, delivery: Delivery, task: Task, outcome: Outcome) -> Decision:
         policy = policy_of(task.action, self._catalogue)
         return decide(delivery, outcome, policy, self._clock.now(), self._random.random())
 
-    def _give_back(self, assigned: Sequence[Assignment]) -> None:
-        if assigned:
-            deliveries = [delivery for delivery, _ in assigned]
+    def _give_back(self, assigned: Iterable[Assignment]) -> None:
+        deliveries = [delivery for delivery, _ in assigned]
+        if deliveries:
             self._heartbeat.drop(deliveries)
-            self._queue.release(deliveries, timedelta(0), charged=False)
+            self._persist(partial(self._queue.release, deliveries, timedelta(0), charged=False))
 
     def _apply(self, decided: list[Decision]) -> None:
         """All of it is durable, and the list is empty."""
@@ -210,7 +230,7 @@ class Slot:
             if isinstance(one, Plan):
                 self._persist(partial(self._store.plan, one.delivery, one.parts))
             elif isinstance(one, Release):
-                self._queue.release([one.delivery], one.delay, charged=True)
+                self._persist(partial(self._queue.release, [one.delivery], one.delay, charged=True))
         done_with = [one.delivery for one in decided if not isinstance(one, Release)]
         if done_with:
             self._queue.ack(done_with)
@@ -228,7 +248,3 @@ class Slot:
                 if not tries or self._killing.wait(RECOVERY):
                     raise
                 log.warning("not recorded yet", extra={"error": str(error)})
-
-
-def _runner_is_gone(outcome: Outcome) -> bool:
-    return isinstance(outcome, Again) and outcome.failure.reason in (Reason.TIMED_OUT, Reason.CRASHED)

@@ -44,7 +44,7 @@ class Worker:
         self._stopped = False
         self._draining = Event()
         self._killing = Event()
-        self._heartbeat = Heartbeat(queue, beat)
+        self._heartbeat = Heartbeat(queue, beat, polled)
         self._threads = [
             Thread(
                 name=f"acuse-slot-{number}",
@@ -74,7 +74,7 @@ class Worker:
         self._heartbeat.start()
         for thread in self._threads:
             thread.start()
-        while not self._stopped and all(thread.is_alive() for thread in self._threads):
+        while not self._stopped:
             sleep(LOOK_SECONDS)
         log.info("draining")
         self._draining.set()

@@ -10,11 +10,15 @@ from acuse.domain.record import Failure, Key, Status
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A request or part leased to one worker. `attempt` counts this start; `token` names this lease alone."""
+    """A request or part leased to one worker. `attempt` counts this start; `token` names this lease alone.
+
+    `was_cut_off`: the one that held it before fell silent, perhaps because of it.
+    """
 
     key: Key
     attempt: int
     token: bytes
+    was_cut_off: bool = False
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,13 +16,15 @@ AcuseError
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
+
+LONGEST_DELAY = timedelta(days=366)
 
 
 class AcuseError(Exception):
@@ -49,7 +51,8 @@ class Invalid(SubmissionError):
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         """Keep every complaint, so that the client can mend them all at once."""
-        super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{errors[0].pointer}: {errors[0].detail}{more}")
         self.errors = tuple(errors)
 
 
@@ -81,9 +84,11 @@ class Retry(RunError):
     """Run it again: after the given time, or after the action's back-off. It counts as an attempt."""
 
     def __init__(self, reason: str = "the action asked to be run again", *, after: timedelta | None = None) -> None:
-        """`after` is the least delay before the next attempt; without it the back-off decides."""
+        """`after` is the delay before the next attempt, at most a year; without it the back-off decides."""
         super().__init__(reason)
-        self.after = after
+        if after is not None and not isinstance(after, timedelta):
+            raise TypeError(f"after must be a timedelta, not {type(after).__name__}")
+        self.after = None if after is None else min(max(after, timedelta(0)), LONGEST_DELAY)
 
 
 class Fail(RunError):

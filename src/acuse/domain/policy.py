@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from acuse.domain.backoff import Backoff
-from acuse.domain.errors import Misconfigured
+from acuse.domain.errors import LONGEST_DELAY, Misconfigured
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,5 +29,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             raise Misconfigured("attempts must be at least 1")
         if self.concurrency is not None and self.concurrency < 1:
             raise Misconfigured("concurrency must be at least 1, or None for no bound")
-        if self.backoff.first < timedelta(0) or self.backoff.most < self.backoff.first or self.backoff.factor < 1:
-            raise Misconfigured("a back-off grows: 0 <= first <= most and factor >= 1")
+        backoff = self.backoff
+        if not (timedelta(0) <= backoff.first <= backoff.most <= LONGEST_DELAY and backoff.factor >= 1):
+            raise Misconfigured("a back-off grows: 0 <= first <= most <= 366 days and factor >= 1")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_DEPTH = 30
+MAX_ERRORS = 20
+"""Complaints about names in one answer; one answer must not be much larger than its request."""
 MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
@@ -66,7 +68,7 @@ def parse(body: bytes, *, traceparent: str | None = None) -> Submission:
     lower_id = received_id.lower()
     if received_id != lower_id:
         members["id"] = lower_id
-        compact = _plain.encode(members)
+        compact = _with_id(compact, lower_id)
     return Submission(
         id=lower_id,
         action=members["action"],
@@ -74,6 +76,12 @@ def parse(body: bytes, *, traceparent: str | None = None) -> Submission:
         fingerprint=hashlib.sha256(_canonical.encode(members)).digest(),
         traceparent=traceparent,
     )
+
+
+def _with_id(compact: bytes, id_: str) -> bytes:
+    """The same text, but for the id."""
+    texts = msgspec.json.decode(compact, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode(texts | {"id": msgspec.Raw(b'"%b"' % id_.encode())})
 
 
 def pointer(*names: str | int) -> str:
@@ -93,7 +101,7 @@ def _complaints(members: Mapping[str, object]) -> list[FieldError]:
     if not isinstance(action, str):
         errors.append(FieldError("#/action", "expected a string" if "action" in members else "required"))
     reserved = [name for name in members if name in STAMPS or name[:1] == "_"]
-    errors += [FieldError(pointer(name), "this name belongs to the service") for name in reserved]
+    errors += [FieldError(pointer(name), "this name belongs to the service") for name in reserved[:MAX_ERRORS]]
     return errors
 
 

@@ -17,7 +17,7 @@ class Step(StrEnum):
     MERGE = "merge"
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a runner needs to know of a run. `body` is the request; `value` the part, for `process`."""
 
     id: str

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import types
 from typing import TYPE_CHECKING, Any, assert_never
 
-from acuse.application.intake import Intake
+from acuse.application.intake import Intake, judge
 from acuse.domain.errors import AcuseError, Invalid
 from acuse.domain.outcome import Added, Conflict, Existing, Receipt
 from acuse.domain.record import rfc3339
@@ -16,10 +15,11 @@ from acuse.domain.traceparent import valid_traceparent
 from acuse.entrypoints import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 
     from acuse.application.actions import Catalogue
     from acuse.config import Settings
+    from acuse.domain.submission import Submission
     from acuse.ports import Clock, Store
 
     Scope = MutableMapping[str, Any]
@@ -32,6 +32,9 @@ Waiter = asyncio.Future[Receipt | AcuseError]
 
 PATH = "/v1/requests"
 ACCEPT = b"application/json"
+JUDGED = frozenset({b"content-type", b"content-encoding", b"content-length", b"traceparent"})
+MAX_DISCARDED = 8_388_608
+"""Bytes of a body that is too large that are read and thrown away, so that the client hears why."""
 
 
 class _Refused(Exception):
@@ -59,6 +62,7 @@ class Api:
     ) -> None:
         """`committed` is called whenever the store has shown that it takes writes."""
         self._loop = asyncio.get_running_loop()
+        self._store = store
         self._catalogue = catalogue
         self._max_body = settings.max_body
         self._body_timeout = settings.body_timeout.total_seconds()
@@ -86,10 +90,14 @@ class Api:
         try:
             trace = self._check(scope)
             submission = parse(await self._read(receive), traceparent=trace)
-            self._catalogue.check(submission)
-            waiter: Waiter = self._loop.create_future()
-            self._intake.offer(submission, waiter)
-            start, body = _answer_to(await waiter)
+            try:
+                self._catalogue.check(submission)
+            except Invalid as invalid:
+                start, body = _answer_to(await self._earlier(submission, invalid))
+            else:
+                waiter: Waiter = self._loop.create_future()
+                self._intake.offer(submission, waiter)
+                start, body = _answer_to(await waiter)
         except _Refused as refused:
             start, body = refused.answer
         except AcuseError as error:
@@ -108,42 +116,49 @@ class Api:
             raise _Refused(_problem(problems.METHOD_NOT_ALLOWED, "use POST", headers))
         return self._check_headers(scope["headers"])
 
+    async def _earlier(self, submission: Submission, invalid: Invalid) -> Receipt | AcuseError:
+        """What the store has of the id, from before its action changed or went; without any, it is invalid."""
+        stored = await asyncio.to_thread(self._store.get, [submission.id])
+        if submission.id not in stored:
+            return invalid
+        return judge(submission, Existing(stored[submission.id]))
+
     def _deliver(self, receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
         """Called in the intake's thread, once for a whole commit."""
         self._loop.call_soon_threadsafe(_resolve, receipts)
 
     def _check_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         """The trace context; raises for what cannot be read."""
-        media_type, coding, trace = b"", b"identity", None
+        found: dict[bytes, bytes] = {}
         for name, value in headers:
-            if name == b"content-type":
-                media_type = value
-            elif name == b"content-encoding":
-                coding = value
-            elif name == b"content-length":
-                if int(value) > self._max_body:
-                    raise _Refused(self._too_large())
-            elif name == b"traceparent":
-                trace = valid_traceparent(value.decode("latin-1"))
+            if name in JUDGED:
+                # Of a field that is repeated every value counts (RFC 9110 section 5.3).
+                found[name] = found[name] + b", " + value if name in found else value
+        media_type = found.get(b"content-type", b"")
         if media_type != ACCEPT and not _is_json(media_type):
             raise _Refused(_problem(problems.UNSUPPORTED, "send application/json", [(b"accept", ACCEPT)]))
-        if coding.strip().lower() != b"identity":
+        if found.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
             detail = "send the body without a content coding"
             raise _Refused(_problem(problems.UNSUPPORTED, detail, [(b"accept-encoding", b"identity")]))
-        return trace
+        length = int(found.get(b"content-length", b"0"))
+        if length > self._max_body:
+            # A client that is still sending would see its connection broken, and not the answer.
+            raise _Refused(self._too_large(closing=length > MAX_DISCARDED))
+        return valid_traceparent(found[b"traceparent"].decode("latin-1")) if b"traceparent" in found else None
 
     async def _read(self, receive: Receive) -> bytes:
         # Nearly every body is here already. Only one that makes us wait gets a timer, which costs more than reading.
-        message, waiting_for, receiving = None, None, receive()
+        message, receiving = None, receive()
         try:
-            waiting_for = receiving.send(None)
+            receiving.send(None)
         except StopIteration as done:
             message = done.value
             if not message.get("more_body", False):
                 return self._piece(message, 0)
+        receiving.close()
         try:
             async with asyncio.timeout(self._body_timeout):
-                message = message or await _resumed(receiving, waiting_for)
+                message = message or await receive()
                 body = bytearray(self._piece(message, 0))
                 while message.get("more_body", False):
                     message = await receive()
@@ -158,11 +173,12 @@ class Api:
             raise _Gone
         piece: bytes = message.get("body", b"")
         if so_far + len(piece) > self._max_body:
-            raise _Refused(self._too_large())
+            raise _Refused(self._too_large(closing=True))
         return piece
 
-    def _too_large(self) -> Answer:
-        return _problem(problems.TOO_LARGE, f"at most {self._max_body} bytes are taken", [(b"connection", b"close")])
+    def _too_large(self, *, closing: bool) -> Answer:
+        headers = [(b"connection", b"close")] if closing else []
+        return _problem(problems.TOO_LARGE, f"at most {self._max_body} bytes are taken", headers)
 
     def _refusal(self, error: AcuseError) -> Answer:
         problem = problems.problem_of(error)
@@ -170,13 +186,6 @@ class Api:
         # What the store says of itself is for the log, not for the client.
         detail = "try again later" if problem is problems.UNAVAILABLE else str(error)
         return _problem(problem, detail, headers, errors=error.errors if isinstance(error, Invalid) else ())
-
-
-@types.coroutine
-def _resumed(begun: Coroutine[Any, Any, Message], waiting_for: Any) -> Generator[Any, Any, Message]:
-    """Go on with a coroutine that was begun by hand and waits for that."""
-    yield waiting_for
-    return (yield from begun.__await__())
 
 
 def _resolve(receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -9,19 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import httpx
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from acuse.bootstrap import Service, configure_logging
+from acuse.bootstrap import DATABASE, Service, configure_logging
 from acuse.config import Settings
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.api import PATH
-from acuse.entrypoints.process import run_worker
+from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.submit import requests_in, send
 from acuse.entrypoints.supervisor import Supervisor
 
-REFUSED, MISCONFIGURED, UNAVAILABLE = 1, 2, 3
+REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: a request was refused or is not there; wrong settings or arguments; try again later."""
 
 app = typer.Typer(
@@ -75,6 +77,7 @@ def serve(
         flush=True,
     )
     supervisor.run()
+    end_process()
 
 
 @app.command()
@@ -88,25 +91,32 @@ def work(data: Data = None, runners: Runners = None, actions: Actions = None) ->
 @app.command()
 def submit(
     file: Annotated[
-        typer.FileText, typer.Argument(help="Requests: a JSON object, an array, or one a line; - reads stdin.")
+        typer.FileBinaryRead, typer.Argument(help="Requests: a JSON object, an array, or one a line; - reads stdin.")
     ],
     url: Annotated[str | None, typer.Option(help="Where the service listens.")] = None,
 ) -> None:
     """Send requests and print each answer, one a line."""
     settings = _settings()
-    address = url or f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = url or f"http://{host}:{settings.port}"
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     try:
         requests = requests_in(file.read())
     except ValueError as error:
         _exit(MISCONFIGURED, str(error))
+    if not requests:
+        _exit(MISCONFIGURED, "there is no request in it")
     columns = (TextColumn("submitted"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     refused = 0
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=len(requests))
-        for reply in send(address.removesuffix("/") + PATH, requests):
-            print(reply.body.decode(), flush=True)
-            refused += not reply.is_accepted
-            progress.advance(task)
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("", total=len(requests))
+            for reply in send(address.removesuffix("/") + PATH, requests):
+                print(reply.body.decode(), flush=True)
+                refused += not reply.is_accepted
+                progress.advance(task)
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)  # Without waiting for those that wait to try again.
     if refused:
         _exit(REFUSED, f"{refused} of {len(requests)} were refused")
 
@@ -117,7 +127,7 @@ def show(id: Annotated[str, typer.Argument(help="The request's id.")], data: Dat
     record = Service(_existing(data)).store.get([id.lower()]).get(id.lower())
     if record is None:
         _exit(REFUSED, f"no request has the id {id}")
-    Console().print_json(record.to_json().decode())
+    print(msgspec.json.format(record.to_json()).decode())
     if record.progress is not None:
         left, failed, parts = record.progress.left, record.progress.failed, record.progress.parts
         print(f"{parts - left} of {parts} parts have ended, {failed} of them failed", file=sys.stderr)
@@ -137,7 +147,7 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except Misconfigured as error:
+    except (Misconfigured, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         _exit(MISCONFIGURED, str(error))
     except (Unavailable, httpx.TransportError) as error:
         _exit(UNAVAILABLE, str(error))
@@ -151,8 +161,8 @@ def _settings(**chosen: Any) -> Settings:
 
 def _existing(data: Path | None) -> Settings:
     settings = _settings(data=data)
-    if not settings.data.is_dir():
-        raise Misconfigured(f"there is no data folder {settings.data}")
+    if not (settings.data / DATABASE).is_file():
+        raise Misconfigured(f"there is no database in {settings.data}")
     return settings
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import os
 import signal
 import socket
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import msgspec
 import uvicorn
@@ -20,6 +22,7 @@ from acuse.bootstrap import Service, configure_logging
 from acuse.config import Settings
 from acuse.entrypoints.api import Api
 from acuse.entrypoints.ops import ops_app
+from acuse.entrypoints.protocol import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +45,6 @@ def main() -> None:
     """Does what the orders on the command line say, until SIGTERM or the end of its parent."""
     orders = msgspec.json.decode(sys.argv[1], type=Orders)
     die_with_parent(orders.parent, signal.SIGTERM)
-    # A terminal's interrupt reaches the whole group; the parent turns it into an orderly end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings)
     service = Service(settings)
@@ -57,12 +58,21 @@ def main() -> None:
             uvloop.run(serve_api(service, listening, beat))
         else:
             uvloop.run(serve_ops(settings, listening, pulse))
+    end_process()
+
+
+def end_process() -> NoReturn:
+    """Ended, in order; a thread that a module of actions has left behind cannot prevent it."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def run_worker(service: Service, polled: Callable[[], None]) -> None:
     """Works until SIGTERM, then drains."""
     worker = service.worker(polled)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    signal.signal(signal.SIGINT, lambda *_: worker.stop())
     worker.run()
 
 
@@ -89,9 +99,10 @@ async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
 
 def server(app: Any, settings: Settings) -> uvicorn.Server:
     """The HTTP server of both planes; it listens where it is told when it is run."""
+    protocol = partial(Protocol, max_head=settings.max_head, head_seconds=settings.body_timeout.total_seconds())
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", protocol),
         lifespan="off",
         ws="none",
         interface="asgi3",

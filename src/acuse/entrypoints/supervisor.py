@@ -55,8 +55,13 @@ class Child:
             self._not_before = now + self._pause
             log.warning("process ended", extra={"process_name": self.name, "code": code, "pause": self._pause})
             self._process = None
-        if now >= self._not_before:
+        if now < self._not_before:
+            return
+        try:
             self._start(now)
+        except OSError as error:
+            self._not_before = now + LONGEST_PAUSE
+            log.warning("process not started", extra={"process_name": self.name, "error": str(error)})
 
     def stop(self) -> None:
         """It has been asked to end."""
@@ -77,10 +82,11 @@ class Child:
     def _start(self, now: float) -> None:
         self._started = now
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-            [sys.executable, "-m", MODULE, msgspec.json.encode(self._orders).decode()],
+            [sys.executable, "-P", "-m", MODULE, msgspec.json.encode(self._orders).decode()],
             pass_fds=[fd for fd in (self._orders.listen, self._orders.pulse) if fd is not None],
             stdin=subprocess.DEVNULL,
             env=self._environment,
+            process_group=0,  # A terminal's interrupt reaches the supervisor alone, which ends the others in order.
         )
         log.info("process started", extra={"process_name": self.name, "pid": self._process.pid})
 

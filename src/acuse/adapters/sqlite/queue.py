@@ -13,7 +13,7 @@ from acuse.domain.record import Key
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
 
     from acuse.adapters.sqlite.database import Database
@@ -23,18 +23,7 @@ LOOK_SECONDS = 0.01
 """Between looks at SQLite's data version while waiting."""
 MAX_CLAIM = 500
 
-# The distinct actions of due rows, one seek each.
-ACTIONS = """
-WITH RECURSIVE due (action) AS (
-    SELECT min(action) FROM record WHERE due_at IS NOT NULL
-    UNION ALL
-    SELECT (SELECT min(action) FROM record WHERE due_at IS NOT NULL AND action > due.action)
-    FROM due WHERE due.action IS NOT NULL
-)
-SELECT action FROM due WHERE action IS NOT NULL
-"""
-
-DUE = "SELECT due_at, seq FROM record WHERE action = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?"
+DUE = "SELECT due_at, seq, lease IS NOT NULL FROM record WHERE action = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?"
 NEXT = "SELECT min(due_at) FROM record WHERE action = ? AND due_at > ?"
 LEASED = "SELECT count(*) FROM record WHERE action = ? AND due_at > ? AND lease IS NOT NULL"
 
@@ -53,12 +42,15 @@ UPDATE record SET lease = NULL, due_at = ?, attempts = attempts - ? WHERE id = ?
 class SqliteQueue:
     """Its database need not be durable: a lease or an attempt lost with the power is only a run repeated."""
 
-    def __init__(self, database: Database, clock: Clock, *, lease: timedelta, limits: Mapping[str, int]) -> None:
-        """`lease`: how long what is received is the receiver's alone; `limits`: runs at once, by action."""
+    def __init__(self, database: Database, clock: Clock, *, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
+        """`lease`: how long what is received is the receiver's alone.
+
+        `bounds`: the actions to receive, each with how many may be leased at once; None: any number.
+        """
         self._database = database
         self._clock = clock
         self._lease = lease
-        self._limits = limits
+        self._bounds = bounds
         self._waiting = threading.Lock()
         self._released = threading.Event()
 
@@ -107,32 +99,30 @@ class SqliteQueue:
         """What was claimed; and seconds until something falls due, as far as is known now."""
         now = micros(self._clock.now())
         with self._database.reading() as connection:
-            actions = [row[0] for row in connection.execute(ACTIONS).fetchall()]
-            if not any(connection.execute(DUE, (action, now, 1)).fetchone() for action in actions):
-                return [], _seconds_to_next(connection, actions, now)
+            if not any(connection.execute(DUE, (action, now, 1)).fetchone() for action in self._bounds):
+                return [], _seconds_to_next(connection, self._bounds, now)
         with self._database.writing() as connection:
-            chosen = self._choose(connection, actions, now, limit)
             token = secrets.token_bytes(16)
             until = micros(self._clock.now() + self._lease)
-            claimed = [
-                connection.execute(CLAIM, {"token": token, "until": until, "seq": seq}).fetchone() for seq in chosen
-            ]
-            rest_due = _seconds_to_next(connection, actions, now)
-        deliveries = [Delivery(key=Key(id_, part), attempt=attempt, token=token) for id_, part, attempt in claimed]
-        return deliveries, rest_due
+            deliveries: list[Delivery] = []
+            for _, seq, was_leased in self._choose(connection, now, limit):
+                id_, part, attempt = connection.execute(CLAIM, {"token": token, "until": until, "seq": seq}).fetchone()
+                key = Key(id_, part)
+                deliveries.append(Delivery(key=key, attempt=attempt, token=token, was_cut_off=bool(was_leased)))
+            return deliveries, _seconds_to_next(connection, self._bounds, now)
 
-    def _choose(self, connection: sqlite3.Connection, actions: Sequence[str], now: int, limit: int) -> list[int]:
+    def _choose(self, connection: sqlite3.Connection, now: int, limit: int) -> list[tuple[int, int, int]]:
         """The oldest that are due, of all actions, with no action above its bound."""
-        due: list[tuple[int, int]] = []
-        for action in actions:
+        due: list[tuple[int, int, int]] = []
+        for action, bound in self._bounds.items():
             free = limit
-            if action in self._limits:
+            if bound is not None:
                 leased = connection.execute(LEASED, (action, now)).fetchone()[0]
-                free = min(limit, max(0, self._limits[action] - leased))
+                free = min(limit, max(0, bound - leased))
             due += connection.execute(DUE, (action, now, free)).fetchall()
-        return [seq for _, seq in sorted(due)[:limit]]
+        return sorted(due)[:limit]
 
 
-def _seconds_to_next(connection: sqlite3.Connection, actions: Sequence[str], now: int) -> float:
+def _seconds_to_next(connection: sqlite3.Connection, actions: Iterable[str], now: int) -> float:
     times = [connection.execute(NEXT, (action, now)).fetchone()[0] for action in actions]
     return min(((time_ - now) / 1e6 for time_ in times if time_ is not None), default=float("inf"))

@@ -32,3 +32,6 @@ CREATE UNIQUE INDEX record_key ON record (id, part);
 
 -- What is due, oldest first, for each action.
 CREATE INDEX record_due ON record (action, due_at) WHERE due_at IS NOT NULL;
+
+-- What is held, or was held by a worker that fell silent.
+CREATE INDEX record_leased ON record (action, due_at) WHERE lease IS NOT NULL;
