@@ -36,8 +36,8 @@ def main() -> None:
     """Print the rate of each round, the medians and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--core", type=int, default=0, help="the server's; wrk has the others")
     parser.add_argument("--folder", type=Path, help="where the database lies; its disk is part of what is measured")
     options = parser.parse_args()
@@ -52,10 +52,13 @@ def main() -> None:
             ):
                 found.append(_rate(url, options.connections, options.seconds, options.core))
             print(f"round {number}  {kind:<8} {found[-1]:>9,.0f} POST/s", flush=True)
-    noop_rate, durable_rate = (statistics.median(found) for found in rates.values())
-    print(f"median   noop     {noop_rate:>9,.0f} POST/s")
-    print(f"median   durable  {durable_rate:>9,.0f} POST/s")
-    print(f"ratio    durable/noop {durable_rate / noop_rate:.2f}   ({options.connections} connections, one core)")
+    ratios = [durable / noop for noop, durable in zip(rates["noop"], rates["durable"], strict=True)]
+    for kind, found in rates.items():
+        print(f"median   {kind:<8} {statistics.median(found):>9,.0f} POST/s")
+    print(f"ratio    durable/noop: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}")
+    print(
+        f"({options.connections} connections, one core, {options.rounds} rounds of {options.seconds} s each, in turn)"
+    )
 
 
 @contextmanager

@@ -32,7 +32,6 @@ Waiter = asyncio.Future[Receipt | AcuseError]
 
 PATH = "/v1/requests"
 ACCEPT = b"application/json"
-JUDGED = frozenset({b"content-type", b"content-encoding", b"content-length", b"traceparent"})
 MAX_DISCARDED = 8_388_608
 """Bytes of a body that is too large that are read and thrown away, so that the client hears why."""
 
@@ -129,22 +128,26 @@ class Api:
 
     def _check_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         """The trace context; raises for what cannot be read."""
-        found: dict[bytes, bytes] = {}
+        media_type = coding = trace = None
+        length = 0
         for name, value in headers:
-            if name in JUDGED:
-                # Of a field that is repeated every value counts (RFC 9110 section 5.3).
-                found[name] = found[name] + b", " + value if name in found else value
-        media_type = found.get(b"content-type", b"")
-        if media_type != ACCEPT and not _is_json(media_type):
+            if name == b"content-type":
+                media_type = _joined(media_type, value)
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"content-encoding":
+                coding = _joined(coding, value)
+            elif name == b"traceparent":
+                trace = _joined(trace, value)
+        if media_type != ACCEPT and not _is_json(media_type or b""):
             raise _Refused(_problem(problems.UNSUPPORTED, "send application/json", [(b"accept", ACCEPT)]))
-        if found.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+        if coding and coding.strip().lower() != b"identity":
             detail = "send the body without a content coding"
             raise _Refused(_problem(problems.UNSUPPORTED, detail, [(b"accept-encoding", b"identity")]))
-        length = int(found.get(b"content-length", b"0"))
         if length > self._max_body:
             # A client that is still sending would see its connection broken, and not the answer.
             raise _Refused(self._too_large(closing=length > MAX_DISCARDED))
-        return valid_traceparent(found[b"traceparent"].decode("latin-1")) if b"traceparent" in found else None
+        return None if trace is None else valid_traceparent(trace.decode("latin-1"))
 
     async def _read(self, receive: Receive) -> bytes:
         # Nearly every body is here already. Only one that makes us wait gets a timer, which costs more than reading.
@@ -224,6 +227,11 @@ def _answer(status: int, media_type: bytes, body: bytes, headers: Sequence[tuple
         "type": "http.response.body",
         "body": body,
     }
+
+
+def _joined(before: bytes | None, value: bytes) -> bytes:
+    """Of a field that is repeated every value counts (RFC 9110 section 5.3)."""
+    return value if before is None else before + b", " + value
 
 
 def _is_json(media_type: bytes) -> bool:

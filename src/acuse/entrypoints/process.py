@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import os
@@ -25,6 +24,7 @@ from acuse.entrypoints.ops import ops_app
 from acuse.entrypoints.protocol import Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 INTAKE = 0
