@@ -101,6 +101,7 @@ class Database:
         execute("PRAGMA fullfsync = ON")
         execute("PRAGMA temp_store = MEMORY")
         execute("PRAGMA journal_size_limit = 67108864")
+        execute("PRAGMA wal_autocheckpoint = 8000")
 
     def _migrate(self) -> None:
         connection = self._connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from acuse.adapters.sqlite.rows import PART, RECORD, micros, part_from, record_from
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Rows that one statement reads or writes. One step for many rows gives up the interpreter's lock once, not once a row.
-# A statement for fewer is padded with nulls to a power of two, so that there are few of them and they stay prepared.
+# Fewer are padded with rows of nulls to the next multiple, so that there are few statements and they stay prepared.
 MOST_ROWS = 512
+FINE, COARSE = 8, 64
 
 ADD = """
 INSERT INTO record (id, part, action, body, fingerprint, traceparent, created_at, due_at)
@@ -30,7 +32,10 @@ SELECT column1, 0, column2, column3, column4, column5, column6, column6
 FROM (VALUES {rows}) WHERE column1 IS NOT NULL
 ON CONFLICT (id, part) DO NOTHING
 """
-ADD_ROW = "(?, ?, ?, ?, ?, ?)"
+
+GET = f"SELECT seq, {RECORD} FROM record WHERE part = 0 AND id IN ({{rows}})"  # noqa: S608
+
+GET_PARTS = f"SELECT {PART} FROM record WHERE (id, part) IN (VALUES {{rows}}) AND part > 0"  # noqa: S608
 
 SETTLE = """
 UPDATE record
@@ -118,9 +123,9 @@ class SqliteStore:
         found: dict[Key, Part] = {}
         with self._database.reading() as connection:
             for few in _few(keys):
-                places, values = _padded("(?, ?)", [(key.id, key.part) for key in few])
-                query = f"SELECT {PART} FROM record WHERE (id, part) IN (VALUES {places}) AND part > 0"  # noqa: S608
-                found.update((part.key, part) for part in map(part_from, connection.execute(query, values)))
+                size, values = _padded(few)
+                rows = connection.execute(_statement(GET_PARTS, "(?, ?)", size), values)
+                found.update((part.key, part) for part in map(part_from, rows))
         return found
 
     def reopen(self, ids: Sequence[str]) -> list[bool]:
@@ -134,8 +139,8 @@ class SqliteStore:
             (one.id, one.action, one.body.decode(), one.fingerprint, one.traceparent, micros(one.created_at))
             for one in records
         ]
-        places, values = _padded(ADD_ROW, rows)
-        cursor = self._database.write(ADD.replace("{rows}", places), values)
+        size, values = _padded(rows)
+        cursor = self._database.write(_statement(ADD, "(?, ?, ?, ?, ?, ?)", size), values)
         added = cursor.rowcount
         if added == len(records):
             return map(Added, records)
@@ -159,18 +164,23 @@ def _addition(record: Record, stored: Mapping[str, tuple[int, Record]], fresh: s
 
 def _stored(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, Record]]:
     """The records, each with its place in the order of arrival."""
-    places, values = _padded("?", [(id_,) for id_ in ids])
-    query = f"SELECT seq, {RECORD} FROM record WHERE part = 0 AND id IN ({places})"  # noqa: S608
-    rows = connection.execute(query, values).fetchall()
+    size, values = _padded([(id_,) for id_ in ids])
+    rows = connection.execute(_statement(GET, "?", size), values).fetchall()
     return {row[1]: (row[0], record_from(row[1:])) for row in rows}
 
 
-def _padded(place: str, rows: Sequence[tuple[object, ...]]) -> tuple[str, list[object]]:
-    """The places and the values of these rows, filled up with rows of nulls to a power of two."""
-    size = 1 << (len(rows) - 1).bit_length()
+def _padded(rows: Sequence[tuple[object, ...]]) -> tuple[int, list[object]]:
+    """How many rows with those of nulls, and all their values."""
+    step = FINE if len(rows) <= COARSE else COARSE
+    size = -(-len(rows) // step) * step
     values = list(itertools.chain.from_iterable(rows))
     values += [None] * (len(rows[0]) * (size - len(rows)))
-    return ", ".join([place] * size), values
+    return size, values
+
+
+@cache
+def _statement(template: str, row: str, size: int) -> str:
+    return template.replace("{rows}", ", ".join([row] * size))
 
 
 def _settle(connection: sqlite3.Connection, ending: Ending) -> bool:
