@@ -21,6 +21,7 @@ from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.application import slot as slot_module
+from acuse.application.heartbeat import Heartbeat
 from acuse.application.worker import Worker
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
@@ -269,12 +270,32 @@ def test_a_worker_goes_on_after_what_nobody_foresaw(site: Site, monkeypatch: pyt
         assert site.ended(site.add(action="echo")).attempts == 1
 
 
-def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site) -> None:
+def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the worker itself holds may have run out meanwhile, and must not be taken for another's."""
-    with site.working() as worker:
-        worker._heartbeat.is_well = False
-        _until(lambda: worker._heartbeat.is_well)
-        assert site.ended(site.add(action="echo")).attempts == 1
+    beats = threading.Semaphore(0)
+    well = threading.Event()
+
+    class Unwell(Heartbeat):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.is_well = False
+
+        def beat(self) -> None:
+            beats.release()
+            if not well.is_set():
+                raise StoreUnavailable("not now")
+            super().beat()
+
+    monkeypatch.setattr("acuse.application.worker.Heartbeat", Unwell)
+    id_ = site.add(action="echo")
+    with site.working():
+        for _ in range(3):
+            assert beats.acquire(timeout=30)
+        assert site.store.get([id_])[id_].attempts == 0
+
+        well.set()
+
+        assert site.ended(id_).attempts == 1
 
 
 def test_a_run_that_leaves_for_another_folder_takes_no_other_along(site: Site) -> None:

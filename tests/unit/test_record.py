@@ -7,7 +7,7 @@ from itertools import product
 import msgspec
 
 from acuse.domain.delivery import Delivery, Ending
-from acuse.domain.record import TRANSITIONS, Failure, Key, Reason, Status, rfc3339
+from acuse.domain.record import TRANSITIONS, Failure, Key, Reason, Status, part_keys, rfc3339
 from tests.requests import CREATED, record
 
 
@@ -58,3 +58,11 @@ def test_an_ending_with_an_error_is_a_failure() -> None:
 
     assert Ending(delivery=delivery, at=CREATED, result=b"1").status is Status.FINISHED
     assert Ending(delivery=delivery, at=CREATED, error=Failure(Reason.RAISED, "")).status is Status.FAILED
+
+
+def test_the_keys_of_the_parts_come_in_pages() -> None:
+    pages = list(part_keys("x", 250))
+
+    assert [len(page) for page in pages] == [100, 100, 50]
+    assert [key for page in pages for key in page] == [Key("x", part) for part in range(1, 251)]
+    assert list(part_keys("x", 0)) == []
