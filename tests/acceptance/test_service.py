@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections import Counter
 from contextlib import closing
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.service import PATIENCE_SECONDS, Running, acuse, children, exists, until
+from tests.acceptance.service import ACTIONS, PATIENCE_SECONDS, Running, acuse, children, exists, until
 from tests.requests import new_id
 
 if TYPE_CHECKING:
@@ -241,13 +243,19 @@ def test_every_process_that_dies_is_started_again(data: Path) -> None:
         assert not any(exists(pid) for pid in killed)
 
 
-def test_another_worker_may_join(data: Path, tmp_path: Path) -> None:
-    book = tmp_path / "book"
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_another_worker_may_join_and_leave(data: Path, tmp_path: Path, signum: signal.Signals) -> None:
+    book, go = tmp_path / "book", tmp_path / "go"
     with Running(data, "--workers", 0) as service:
-        sent = service.accept(action="notes", book=str(book))
-        with Running(data, "--workers", 1) as helper:
-            assert helper.pids("worker")
-            assert service.ended(sent)["status"] == "finished"
+        sent = service.accept(action="notes", book=str(book), until=str(go))
+        command = [sys.executable, "-m", "acuse", "work", "--data", str(data), "--actions", str(ACTIONS)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as worker:
+            until(book.exists, "the run")
+            worker.send_signal(signum)
+            go.touch()
+            assert worker.wait(PATIENCE_SECONDS) == 0
+
+        assert service.ended(sent)["attempts"] == 1
 
 
 def test_the_command_line_submits_shows_and_retries(data: Path, tmp_path: Path) -> None:

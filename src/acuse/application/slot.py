@@ -171,14 +171,14 @@ class Slot:
     def _run_chunk(self, waiting: deque[Assignment], begun: set[Key]) -> None:
         decided: list[Decision] = []
         began = applied = monotonic()
-        while waiting:
+        while self._may_begin(waiting, began):
             delivery, task = waiting.popleft()
             self._runner.begin(task)
             begun.add(delivery.key)
             started = monotonic()
             while (outcome := self._outcome(task, started)) is None and not self._killing.is_set():
                 self._apply(decided)
-                self._relieve(waiting, began)
+                self._may_begin(waiting, began)
             self._pace.observe(task.action, monotonic() - started)
             if outcome is None:
                 self._runner.kill()
@@ -188,7 +188,6 @@ class Slot:
             if monotonic() - applied >= TICK:
                 self._apply(decided)
                 applied = monotonic()
-            self._relieve(waiting, began)
         self._pace.finish()
         self._apply(decided)
 
@@ -202,11 +201,12 @@ class Slot:
             outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:g} s"))
         return outcome
 
-    def _relieve(self, waiting: deque[Assignment], began: float) -> None:
-        """What waits is given back when the chunk takes long or the worker is to end."""
-        if waiting and (self._draining.is_set() or monotonic() - began >= PATIENCE):
+    def _may_begin(self, waiting: deque[Assignment], began: float) -> bool:
+        """Whether anything waits; it is given back when the chunk takes long or the worker is to end."""
+        if self._draining.is_set() or monotonic() - began >= PATIENCE:
             self._give_back(waiting)
             waiting.clear()
+        return bool(waiting)
 
     def _decide(self, delivery: Delivery, task: Task, outcome: Outcome) -> Decision:
         policy = policy_of(task.action, self._catalogue)
