@@ -29,10 +29,13 @@ class Echo(Action, tag="echo"):
 
 class Once(Action, tag="once"):
     policy: ClassVar[Policy] = Policy(attempts=1)
-    seconds: float = 0.0
+    book: str = ""
+    until: str = ""
 
     def run(self) -> None:
-        time.sleep(self.seconds)
+        note(self.book)
+        while self.until and not Path(self.until).exists():
+            time.sleep(0.01)
 
 
 class Notes(Action, tag="notes"):

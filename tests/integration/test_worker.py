@@ -240,15 +240,20 @@ def test_what_may_have_taken_a_worker_down_travels_alone(site: Site) -> None:
     assert {len(chunk) for chunk in chunks if any(one.was_cut_off for one in chunk)} == {1}
 
 
-def test_an_action_with_a_single_attempt_travels_alone(site: Site) -> None:
+def test_an_action_with_a_single_attempt_travels_alone(site: Site, tmp_path: Path) -> None:
+    """However short it is known to be: a worker that is killed would take the only attempt of those that wait."""
+    book, go = tmp_path / "book", tmp_path / "go"
     with site.working():
         for id_ in [site.add(action="once") for _ in range(60)]:
             site.ended(id_)
-    ids = [site.add(action="once", seconds=0.3) for _ in range(4)]
+        records = [record(site.clock.now(), action="once", book=str(book), until=str(go)) for _ in range(4)]
+        site.store.add(records)
+        ids = [one.id for one in records]
 
-    with site.working():
-        _until(lambda: any(site.store.get(ids)[id_].attempts for id_ in ids))
-        assert [site.store.get(ids)[id_].attempts for id_ in ids] == [1, 0, 0, 0]
+        _until(book.exists)
+
+        assert sorted(one.attempts for one in site.store.get(ids).values()) == [0, 0, 0, 1]
+        go.touch()
         assert {site.ended(id_).status for id_ in ids} == {Status.FINISHED}
 
 
