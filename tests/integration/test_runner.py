@@ -139,7 +139,7 @@ def test_a_process_that_a_run_forked_has_nothing_to_say(runner: ProcessRunner) -
 
 
 def test_a_process_left_behind_by_a_run_does_not_stand_for_the_runner(runner: ProcessRunner) -> None:
-    """It inherits no end of the channel, so that the next task is not sent to nobody."""
+    """It holds the channel open, but the next task must not be sent to nobody."""
     before = echo(runner)
     assert outcome_of(runner, misbehaving("leaves-one-behind")) == Done(b'"survived"')
     os.kill(before, signal.SIGKILL)
@@ -177,12 +177,25 @@ def test_a_process_that_cannot_be_started_is_unavailable(tmp_path: Path) -> None
         broken.outcome(SHORT)
 
 
-def test_a_runner_and_all_that_its_run_started_end_with_the_worker(runner: ProcessRunner, tmp_path: Path) -> None:
-    """The worker's end of the lifeline closes when it is gone, however it went."""
-    book = tmp_path / "book"
+def waiting_for_a_command(runner: ProcessRunner, book: Path) -> int:
+    """The process id of a command that the run under way has started."""
     runner.begin(task(action="misbehaves", how="waits-for-a-command", book=str(book)))
     until(lambda: book.exists() and len(book.read_text().splitlines()) == 2, "the command")
-    command = int(book.read_text().splitlines()[1])
+    return int(book.read_text().splitlines()[1])
+
+
+def test_what_a_run_started_is_killed_with_it(runner: ProcessRunner, tmp_path: Path) -> None:
+    command = waiting_for_a_command(runner, tmp_path / "book")
+    assert exists(command)
+
+    runner.kill()
+
+    until(lambda: not exists(command), "the end of the command")
+
+
+def test_a_runner_and_all_that_its_run_started_end_with_the_worker(runner: ProcessRunner, tmp_path: Path) -> None:
+    """The worker's end of the lifeline closes when it is gone, however it went."""
+    command = waiting_for_a_command(runner, tmp_path / "book")
     assert exists(command)
     assert runner._lifeline is not None
     assert runner._process is not None

@@ -277,7 +277,7 @@ def test_a_worker_goes_on_after_what_nobody_foresaw(site: Site, monkeypatch: pyt
 
 def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the worker itself holds may have run out meanwhile, and must not be taken for another's."""
-    beats = threading.Semaphore(0)
+    rounds = threading.Semaphore(0)
     well = threading.Event()
 
     class Unwell(Heartbeat):
@@ -286,16 +286,24 @@ def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site, monk
             self.is_well = False
 
         def beat(self) -> None:
-            beats.release()
             if not well.is_set():
                 raise StoreUnavailable("not now")
             super().beat()
 
+    class Counted:
+        def __init__(self, runner: Runner) -> None:
+            self.runner = runner
+            self.begin, self.kill, self.outcome = runner.begin, runner.kill, runner.outcome
+
+        def ready(self) -> None:
+            self.runner.ready()
+            rounds.release()
+
     monkeypatch.setattr("acuse.application.worker.Heartbeat", Unwell)
     id_ = site.add(action="echo")
-    with site.working():
+    with site.working(wrap=Counted):
         for _ in range(3):
-            assert beats.acquire(timeout=30)
+            assert rounds.acquire(timeout=30)
         assert site.store.get([id_])[id_].attempts == 0
 
         well.set()

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 def main() -> None:
     """Ends, with all that it started, when its worker is gone."""
     channel, lifeline = int(sys.argv[1]), int(sys.argv[2])
-    for descriptor in (channel, lifeline):
-        os.set_inheritable(descriptor, False)
     threading.Thread(target=_end_with_worker, args=(lifeline,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_environment(os.environ)
