@@ -62,6 +62,19 @@ def test_it_is_ready_when_all_of_it_works_and_says_which_part_does_not(data: Pat
         until(service.ready, "readiness")
 
 
+def test_it_is_not_ready_while_its_runners_cannot_be_started(data: Path, tmp_path: Path) -> None:
+    actions = tmp_path / "picky.py"
+    actions.write_text(
+        "import sys\nfrom acuse import Action\n"
+        "if 'runner' in sys.argv[0]: raise RuntimeError('not in a runner')\n"
+        "class Picky(Action, tag='picky'):\n    def run(self): ...\n"
+    )
+    with Running(data, "--workers", 1, "--runners", 1, actions=actions) as service:
+        until(lambda: service.log.read_text().count("cannot work") >= 3, "some tries")
+
+        assert service.client.get(service.health).json()["checks"] == {"intake": True, "worker-1": False}
+
+
 def test_without_workers_it_takes_in_and_leaves_the_work_to_others(data: Path) -> None:
     with Running(data, "--workers", 0) as service:
         sent = service.accept()

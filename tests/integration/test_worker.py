@@ -468,49 +468,34 @@ def test_a_run_that_outlasts_the_drain_is_given_back_uncharged(site: Site, tmp_p
     assert (again.key.id, again.attempt) == (id_, 1)
 
 
-def test_an_ending_that_the_store_does_not_take_at_first_is_not_lost(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Refusing(SqliteStore):
+    """Takes no ending the first three times."""
+
+    failures = 3
+
+    def settle(self, endings: Sequence[Ending]) -> list[bool]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("not now")
+        return super().settle(endings)
+
+
+@pytest.mark.parametrize(("tries", "attempts"), [(30, 1), (2, 2)])
+def test_a_store_that_takes_no_ending_costs_a_wait_or_a_repetition(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int, attempts: int
 ) -> None:
     monkeypatch.setattr(slot_module, "RECOVERY", 0.01)
+    monkeypatch.setattr(slot_module, "SETTLE_TRIES", tries)
     book = tmp_path / "book"
-
-    class Flaky(SqliteStore):
-        failures = 3
-
-        def settle(self, endings: Sequence[Ending]) -> list[bool]:
-            if self.failures:
-                self.failures -= 1
-                raise StoreUnavailable("not now")
-            return super().settle(endings)
-
     assert isinstance(site.store, SqliteStore)
-    site.store = flaky = Flaky(site.store._database, site.clock)
+    site.store = refusing = Refusing(site.store._database, site.clock)
+
     with site.working():
-        assert site.ended(site.add(action="notes", book=str(book))).attempts == 1
+        ended = site.ended(site.add(action="notes", book=str(book)))
 
-    assert flaky.failures == 0
-    assert book.read_text() == "run\n"
-
-
-def test_a_store_that_stays_away_costs_a_repetition_and_no_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slot_module, "RECOVERY", 0.01)
-    monkeypatch.setattr(slot_module, "SETTLE_TRIES", 2)
-
-    class Away(SqliteStore):
-        failures = 3
-
-        def settle(self, endings: Sequence[Ending]) -> list[bool]:
-            if self.failures:
-                self.failures -= 1
-                raise StoreUnavailable("not now")
-            return super().settle(endings)
-
-    assert isinstance(site.store, SqliteStore)
-    site.store = Away(site.store._database, site.clock)
-    with site.working():
-        repeated = site.ended(site.add(action="echo"))
-
-    assert (repeated.status, repeated.attempts) == (Status.FINISHED, 2)
+    assert refusing.failures == 0
+    assert (ended.status, ended.attempts) == (Status.FINISHED, attempts)
+    assert book.read_text() == "run\n" * attempts
 
 
 def test_a_runner_that_cannot_be_had_costs_no_attempt(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,14 +41,14 @@ def delivery(part: int) -> Delivery:
 @pytest.mark.parametrize("error", [StoreUnavailable("not now"), ValueError("a bug")])
 def test_what_is_held_is_renewed_until_it_is_dropped_even_after_a_failure(error: Exception) -> None:
     queue = Noted(error)
-    beaten: SimpleQueue[bool] = SimpleQueue()
-    heartbeat = Heartbeat(queue, OFTEN, lambda: beaten.put(heartbeat.is_well))
+    beaten: SimpleQueue[None] = SimpleQueue()
+    heartbeat = Heartbeat(queue, OFTEN, lambda: beaten.put(None))
     heartbeat.hold([delivery(1), delivery(2)])
     heartbeat.start()
 
     assert queue.extended.get(timeout=30) == {1, 2}
     assert queue.extended.get(timeout=30) == {1, 2}
-    assert beaten.get(timeout=30)
+    beaten.get(timeout=30)
     heartbeat.drop([delivery(1), delivery(3)])
     while queue.extended.get(timeout=30) != {2}:
         pass
@@ -56,9 +56,11 @@ def test_what_is_held_is_renewed_until_it_is_dropped_even_after_a_failure(error:
     heartbeat.stop()
 
 
-def test_nothing_is_renewed_when_nothing_is_held() -> None:
+def test_nothing_is_renewed_when_nothing_is_held_and_so_nothing_is_shown_to_work() -> None:
     queue = Noted()
+    beaten: SimpleQueue[None] = SimpleQueue()
 
-    Heartbeat(queue, OFTEN, lambda: None).beat()
+    Heartbeat(queue, OFTEN, lambda: beaten.put(None)).beat()
 
     assert queue.extended.empty()
+    assert beaten.empty()

@@ -33,7 +33,3 @@ class Pulse:
         """Seconds since it last was; infinite if it never was."""
         (at,) = BEAT.unpack_from(self._memory, BEAT.size * place)
         return monotonic() - at if at else float("inf")
-
-    def forget(self, place: int) -> None:
-        """As if it never was."""
-        BEAT.pack_into(self._memory, BEAT.size * place, 0.0)

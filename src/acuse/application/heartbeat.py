@@ -26,7 +26,7 @@ class Heartbeat:
     """Renews every lease that is held, once an interval, in a thread of its own."""
 
     def __init__(self, queue: Queue, interval: timedelta, beaten: Callable[[], None]) -> None:
-        """Nothing beats before `start`. `beaten` is called whenever everything held has been renewed."""
+        """Nothing beats before `start`. `beaten` is called whenever something was held and has been renewed."""
         self._queue = queue
         self._interval = interval
         self._beaten = beaten
@@ -63,6 +63,7 @@ class Heartbeat:
             held = list(self._held.values())
         if held:
             self._queue.extend(held)
+            self._beaten()
 
     def _run(self) -> None:
         interval = self._interval.total_seconds()
@@ -77,4 +78,3 @@ class Heartbeat:
                 log.exception("leases not renewed")
             else:
                 self.is_well = True
-                self._beaten()

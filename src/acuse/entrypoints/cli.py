@@ -24,7 +24,7 @@ from acuse.entrypoints.submit import requests_in, send
 from acuse.entrypoints.supervisor import Supervisor
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later."""
+"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C."""
 
 app = typer.Typer(
     help="A durable intake for mass data processing.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
