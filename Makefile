@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+SOURCE := $(shell find src -name __pycache__ -prune -o -print)
 ARGS   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench format lock clean
+.PHONY: help run test check demo bench bundle format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -14,7 +15,7 @@ help: ## List the targets
 run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port 9000")
 	exec $(BIN)/acuse serve $(ARGS)
 
-test: $(VENV)/dev ## Set up and run every test, with coverage of domain and application
+test: $(VENV)/dev bundle ## Set up and run every test, with coverage of domain and application
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine -q
@@ -33,6 +34,8 @@ demo: $(VENV)/examples ## Start the service, submit single requests and a roll-u
 bench: $(VENV)/dev ## Measure this machine: durable POSTs against no-op POSTs on the same server
 	$(BIN)/python -m bench.intake $(ARGS)
 
+bundle: build/bundle.package ## Build the Lambda bundle for this machine in build/bundle
+
 format: $(VENV)/dev ## Format the code and mend what can be mended
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -41,12 +44,22 @@ lock: $(VENV)/dev ## Pin all dependencies anew, with hashes
 	PATH="$(abspath $(BIN)):$$PATH" requirements/lock.sh
 
 clean: ## Remove what the other targets made, but never ./data
-	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # One virtual environment; `dev` holds all of `examples`, and that all of `run`.
 $(VENV)/run $(VENV)/examples $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements/$*.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The bundle in two steps, since its dependencies take a while and seldom change.
+build/bundle.dependencies: requirements/lambda.txt | $(VENV)/dev
+	rm -rf build/bundle
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements/lambda.txt --target build/bundle
+	touch $@
+
+build/bundle.package: build/bundle.dependencies pyproject.toml $(SOURCE) | $(VENV)/dev
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --upgrade --target build/bundle .
 	touch $@
 
 $(VENV)/bin/python:

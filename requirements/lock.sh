@@ -8,6 +8,7 @@ compile() {
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
     --no-header pyproject.toml --output-file "requirements/$out.txt" "$@"
 }
-compile dev --extra examples --group dev
+compile dev --extra aws --extra examples --group dev
 compile run --group build --constraint requirements/dev.txt
 compile examples --extra examples --group build --constraint requirements/dev.txt
+compile lambda --extra aws --constraint requirements/dev.txt

@@ -9,16 +9,12 @@ import os
 import sys
 from functools import cached_property
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.runners import ProcessRunner
-from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.queue import SqliteQueue
-from acuse.adapters.sqlite.store import SqliteStore
 from acuse.application.actions import Action, Catalogue
 from acuse.application.perform import Limits
 from acuse.application.worker import Worker
@@ -26,9 +22,11 @@ from acuse.domain.errors import Misconfigured
 from acuse.domain.record import part_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
+    from acuse.adapters.aws.backend import AwsBackend
+    from acuse.adapters.sqlite.backend import SqliteBackend
     from acuse.config import Settings
     from acuse.ports import Clock, Queue, Store
 
@@ -54,39 +52,69 @@ class Service:
         """Every action that the installed packages and the settings name."""
         return load_catalogue(self.settings.actions)
 
-    @cached_property
+    @property
     def store(self) -> Store:
         """The durable store."""
-        return SqliteStore(self._database(durable=True), self.clock)
+        return self.aws.store if self.settings.table else self._sqlite.store
+
+    @property
+    def queue(self) -> Queue:
+        """What is due: in the same file, or in SQS."""
+        return self.aws.queue if self.settings.table else self._sqlite.queue
+
+    # An adapter is imported where it is chosen: a laptop lacks the packages of the one, a function should not wait for
+    # those of the other.
 
     @cached_property
-    def queue(self) -> Queue:
-        """What is due in the same file."""
-        database = self._database(durable=False)
-        return SqliteQueue(database, self.clock, lease=self.settings.lease, bounds=self.catalogue.bounds())
+    def aws(self) -> AwsBackend:
+        """DynamoDB and SQS; the functions of AWS need more of it than the ports."""
+        try:
+            from acuse.adapters.aws.backend import AwsBackend  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if error.name != "botocore":
+                raise
+            raise Misconfigured("DynamoDB and SQS need more packages: pip install acuse[aws]") from error
+        settings = self.settings
+        return AwsBackend(
+            self.clock,
+            table=settings.table,
+            queue=settings.queue,
+            lease=settings.visibility,
+            patience=settings.patience,
+            in_flight=settings.in_flight,
+            bounds=self._bounds,
+            postpone=settings.postpone,
+        )
+
+    @cached_property
+    def _sqlite(self) -> SqliteBackend:
+        from acuse.adapters.sqlite.backend import SqliteBackend  # noqa: PLC0415
+
+        settings = self.settings
+        file = settings.data / DATABASE
+        return SqliteBackend(self.clock, file=file, lease=settings.lease, busy=settings.busy, bounds=self._bounds)
+
+    def _bounds(self) -> Mapping[str, int | None]:
+        return self.catalogue.bounds()
+
+    def runner(self, **environment: str) -> ProcessRunner:
+        """A process to run actions in, not yet started."""
+        return ProcessRunner({**os.environ, **self.settings.to_environment(), **environment})
 
     def worker(self, polled: Callable[[], None]) -> Worker:
         """A worker with its runners, not yet running."""
-        environment = {**os.environ, **self.settings.to_environment()}
+        lease = self.settings.visibility if self.settings.table else self.settings.lease
         return Worker(
             self.store,
             self.queue,
             self.clock,
             self.catalogue,
-            [ProcessRunner(environment) for _ in range(self.settings.runners)],
-            beat=self.settings.lease / BEATS_A_LEASE,
+            [self.runner() for _ in range(self.settings.runners)],
+            beat=lease / BEATS_A_LEASE,
             drain=self.settings.drain,
             random=Random(),  # noqa: S311  (spreads retries; no secret)
             polled=polled,
         )
-
-    def _database(self, *, durable: bool) -> Database:
-        folder = self.settings.data
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misconfigured(f"the data folder {folder} cannot be made: {error}") from error
-        return Database(folder / DATABASE, durable=durable, busy=self.settings.busy)
 
 
 def run_limits(settings: Settings) -> Limits:
@@ -111,6 +139,8 @@ def load_catalogue(specs: Sequence[str]) -> Catalogue:
 
     Raises Misconfigured for what cannot be loaded.
     """
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and only those who load actions need it)
+
     types: list[type[Action]] = []
     for point in metadata.entry_points(group=ENTRY_POINTS):
         try:

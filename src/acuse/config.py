@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 PREFIX = "ACUSE_"
 
+MAX_ITEM = 400_000
+"""Bytes of what a client and a run may put into one item: the 400 KB of DynamoDB without the names and the stamps."""
+MAX_VISIBILITY = timedelta(hours=12)
+
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
@@ -24,6 +28,20 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. A member `max_body` is the environment's ACUSE_MAX_BODY; times are in seconds."""
 
+    store: Annotated[
+        str,
+        Meta(
+            description="Where records are kept: `sqlite`, in the data folder, or `dynamodb://TABLE`.",
+            pattern=r"^(sqlite|dynamodb://[a-zA-Z0-9_.-]{3,255})$",
+        ),
+    ] = "sqlite"
+    queue: Annotated[
+        str,
+        Meta(
+            description="Where work waits, with a DynamoDB store: `sqs://NAME`. A SQLite store is its own queue.",
+            pattern=r"^(|sqs://[a-zA-Z0-9_-]{1,80})$",
+        ),
+    ] = ""
     data: Annotated[Path, Meta(description="Folder that holds the database.")] = Path("data")
     host: Annotated[str, Meta(description="Address of the public plane.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port of the public plane; 0: any free one.")] = 8080
@@ -48,6 +66,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         seconds=2
     )
     lease: Annotated[timedelta, Meta(description="How long a silent worker keeps its work.")] = timedelta(seconds=2)
+    visibility: Annotated[
+        timedelta, Meta(description="The same where the queue is SQS, in which every renewal is paid for.")
+    ] = timedelta(seconds=30)
+    patience: Annotated[timedelta, Meta(description="Longest time to try a call to DynamoDB or SQS again.")] = (
+        timedelta(seconds=5)
+    )
+    in_flight: Annotated[Count, Meta(description="Calls to DynamoDB at once.")] = 8
+    postpone: Annotated[
+        timedelta, Meta(description="How long SQS keeps what may not run yet: concurrency used up, or action unknown.")
+    ] = timedelta(seconds=10)
     drain: Annotated[timedelta, Meta(description="How long runs may go on after SIGTERM.")] = timedelta(seconds=30)
     max_result: Annotated[Count, Meta(description="Bytes of one result, and of one part's value.")] = 65_536
     max_parts: Annotated[Count, Meta(description="Parts of one request.")] = 10_000
@@ -58,20 +86,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what would be unsafe or could not work."""
-        for name in ("body_timeout", "lease", "busy"):
+        for name in ("body_timeout", "lease", "busy", "visibility"):
             if getattr(self, name) <= timedelta(0):
                 raise Misconfigured(f"{name} must be more than zero")
-        for name in ("retry_after", "drain"):
+        for name in ("retry_after", "drain", "patience", "postpone"):
             if getattr(self, name) < timedelta(0):
                 raise Misconfigured(f"{name} must not be negative")
         if self.max_waiting_bytes < self.max_body:
             raise Misconfigured("max_waiting_bytes must be at least max_body, or a large request could never be stored")
+        self._check_aws()
         for name in ("host", "ops_host"):
             if not self.allow_anyone and not _is_loopback(getattr(self, name)):
                 raise Misconfigured(
                     f"{name} {getattr(self, name)} can be reached by anyone, and nobody is asked for a key;"
                     f" use a loopback address, or set {PREFIX}ALLOW_ANYONE=true if something in front asks"
                 )
+
+    def _check_aws(self) -> None:
+        if self.queue and not self.table:
+            raise Misconfigured("a queue of its own belongs to a DynamoDB store; SQLite needs none")
+        if self.table and max(self.max_body, self.max_result) + self.max_result > MAX_ITEM:
+            raise Misconfigured(f"an item of DynamoDB holds {MAX_ITEM} bytes: max_body and max_result must fit in one")
+        if self.visibility > MAX_VISIBILITY:
+            raise Misconfigured("visibility must be at most 12 hours")
+
+    @property
+    def table(self) -> str:
+        """The name of the DynamoDB table; empty: the store is SQLite."""
+        return self.store.removeprefix("dynamodb://") if self.store != "sqlite" else ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], **chosen: Any) -> Self:

@@ -18,16 +18,21 @@ class Store(Protocol):
     """The truth about every request. All of it raises StoreUnavailable when the data cannot be reached."""
 
     def add(self, records: Sequence[Record], /) -> list[Addition]:
-        """Each id is durable and queued, once; of two records with one id the first stays. Safe to repeat."""
+        """Each id is durable and queued, once; of two records with one id the first stays. Safe to repeat.
+
+        An error in the list stands for a record that could not be stored while others could.
+        """
 
     def settle(self, endings: Sequence[Ending], /) -> list[bool]:
-        """Each ending is recorded, once; False where it had already ended or the lease is another's.
+        """Each ending is recorded, once; False where it had already ended.
+
+        Of a lease that is another's by now, too, where the store can tell; else the first of the two to end it counts.
 
         The ending of the last part queues the request again, for its merge, in the same step.
         """
 
     def plan(self, delivery: Delivery, parts: Sequence[bytes], /) -> bool:
-        """The parts exist, once, and are queued; the request waits for them. False if the lease is another's."""
+        """The parts exist, once, and are queued; the request waits for them. False as for `settle`."""
 
     def get(self, ids: Sequence[str], /) -> Mapping[str, Record]:
         """The records as they are now; an unknown id is left out."""

@@ -36,6 +36,14 @@ class Backend(Protocol):
     @property
     def clock(self) -> Clock: ...
 
+    @property
+    def fences(self) -> bool:
+        """The store knows who holds a lease, and takes an ending from nobody else."""
+
+    @property
+    def counts_when_received(self) -> bool:
+        """A record shows an attempt as soon as it is received, and not only when it has ended."""
+
     def pass_time(self, by: timedelta) -> None:
         """Everything that falls due meanwhile is due."""
 
@@ -44,6 +52,8 @@ class Backend(Protocol):
 
 
 class _Clocked:
+    fences = counts_when_received = True
+
     def __init__(self, store: Store, queue: Queue, clock: StillClock) -> None:
         self.store = store
         self.queue = queue
@@ -75,4 +85,14 @@ def sqlite(folder: Path) -> Iterator[Backend]:
     durable.close()
 
 
-BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {"memory": memory, "sqlite": sqlite}
+def aws(_: Path) -> AbstractContextManager[Backend]:
+    from tests.contract.aws import aws  # noqa: PLC0415  (starts a local AWS only where it is asked for)
+
+    return aws(LEASE, BOUNDS)
+
+
+BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {
+    "memory": memory,
+    "sqlite": sqlite,
+    "aws": aws,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -60,7 +61,9 @@ def test_a_new_record_is_added_and_can_be_read(backend: Backend) -> None:
 
     assert backend.store.add([added]) == [Added(added)]
 
-    assert backend.store.get([added.id]) == {added.id: added}
+    [stored] = backend.store.get([added.id]).values()
+    assert json.loads(stored.body) == json.loads(added.body)
+    assert msgspec.structs.replace(stored, body=added.body) == added
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing is left to do: it had ended before."""
+    """Nothing is to be done: it had ended before, or waits for its parts."""
 
     delivery: Delivery
 
@@ -54,6 +54,8 @@ def task_for(
     subject = part if key.part else record
     if record is None or subject is None or subject.status is not Status.ACCEPTED:
         return Drop(delivery=delivery)
+    if part is None and record.progress is not None and record.progress.left:
+        return Drop(delivery=delivery)  # Delivered once too often: the last part will queue the merge.
     found = catalogue.get(record.action)
     if part is not None:
         step = Step.PROCESS

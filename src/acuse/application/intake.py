@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 W = TypeVar("W")
 
 IDLE_SECONDS = 1.0
+FOREVER = float("inf")
 FEW = 4
 """With fewer at once there is no crowd, and so nothing to wait for."""
 GATHER_SECONDS = 0.0001
@@ -46,11 +47,12 @@ class Intake(Generic[W]):
         max_waiting: int,
         max_waiting_bytes: int,
         max_batch: int,
-        committed: Callable[[], None],
+        committed: Callable[[], None] | None,
     ) -> None:
         """Nothing runs before `start`. Bounds: submissions and bytes not yet stored, submissions a commit.
 
         `committed` is called after every write that the store took; when idle, an empty one is tried each second.
+        None: nobody wants to know, so an idle store is left alone.
         """
         self._store = store
         self._clock = clock
@@ -88,9 +90,10 @@ class Intake(Generic[W]):
 
     def _run(self) -> None:
         closing = False
+        idle = FOREVER if self._committed is None else IDLE_SECONDS
         while not closing:
             batch: list[tuple[Submission, W]] = []
-            closing = self._gather(batch, IDLE_SECONDS)
+            closing = self._gather(batch, idle)
             while not closing and FEW <= len(batch) < self._max_batch:
                 before = len(batch)
                 sleep(GATHER_SECONDS)
@@ -102,7 +105,7 @@ class Intake(Generic[W]):
     def _gather(self, batch: list[tuple[Submission, W]], wait: float | None) -> bool:
         """What has arrived is in the batch; True at the end. With a time to wait, it waits so long for a first one."""
         with suppress(Empty):
-            item = self._gathering.get(wait is not None, wait)
+            item = self._gathering.get(wait is not None, wait if wait != FOREVER else None)
             while item is not None:
                 batch.append(item)
                 if len(batch) >= self._max_batch:
@@ -120,7 +123,11 @@ class Intake(Generic[W]):
                 (waiter, judge(submission, addition))
                 for (submission, waiter), addition in zip(batch, additions, strict=True)
             ]
-            self._committed()
+            refused = [addition for addition in additions if isinstance(addition, StoreUnavailable)]
+            if refused:
+                log.warning("not stored", extra={"submissions": len(refused), "error": str(refused[0])})
+            elif self._committed is not None:
+                self._committed()
         except Unavailable as error:
             log.warning("commit failed", extra={"submissions": len(batch), "error": str(error)})
             replies = [(waiter, error) for _, waiter in batch]
@@ -132,7 +139,7 @@ class Intake(Generic[W]):
         self._deliver(replies)
 
 
-def judge(submission: Submission, addition: Addition) -> Receipt:
+def judge(submission: Submission, addition: Addition) -> Receipt | StoreUnavailable:
     """The same id with other content is a conflict."""
     if isinstance(addition, Existing) and addition.record.fingerprint != submission.fingerprint:
         return Conflict(addition.record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from typing import TYPE_CHECKING, Any, assert_never
@@ -89,6 +88,8 @@ def _value(returned: Any) -> Any:
     """What the method returned; an `async def` one is run to its end first."""
     if not inspect.iscoroutine(returned):
         return returned
+
+    import asyncio  # noqa: PLC0415  (slow to import, and few actions need it)
 
     async def finish() -> Any:
         return await returned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from contextlib import suppress
 from datetime import timedelta
@@ -74,6 +75,7 @@ class Slot:
         self._killing = killing
         self._polled = polled
         self._pace = Pace()
+        self._deadline = math.inf
 
     def run(self) -> None:
         """Everything received was settled, planned or given back."""
@@ -95,8 +97,12 @@ class Slot:
     def _receive(self) -> None:
         deliveries = self._queue.receive(self._pace.limit, POLL)
         self._polled()
-        if not deliveries:
-            return
+        if deliveries:
+            self.take(deliveries)
+
+    def take(self, deliveries: Sequence[Delivery], deadline: float = math.inf) -> None:
+        """All of it was settled, planned or given back. What runs at the deadline (monotonic seconds) is stopped."""
+        self._deadline = deadline
         self._heartbeat.hold(deliveries)
         begun: set[Key] = set()
         try:
@@ -193,12 +199,12 @@ class Slot:
 
     def _outcome(self, task: Task, started: float) -> Outcome | None:
         """What came of the task under way; None if nothing has yet."""
-        limit = task.time_limit.total_seconds()
+        limit = min(task.time_limit.total_seconds(), self._deadline - started)
         left = started + limit - monotonic()
         outcome = self._runner.outcome(timedelta(seconds=max(0.0, min(TICK, left))))
         if outcome is None and left <= 0:
             self._runner.kill()
-            outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:g} s"))
+            outcome = Again(Failure(Reason.TIMED_OUT, f"stopped after its time limit of {limit:.9g} s"))
         return outcome
 
     def _may_begin(self, waiting: deque[Assignment], began: float) -> bool:

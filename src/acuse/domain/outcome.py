@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Failure, Record
 
 
@@ -27,7 +28,8 @@ class Conflict(msgspec.Struct, frozen=True):
     record: Record
 
 
-Addition = Added | Existing
+Addition = Added | Existing | StoreUnavailable
+"""An error stands for the one record that could not be stored; whether that write landed is not known."""
 Receipt = Added | Existing | Conflict
 
 

@@ -57,9 +57,9 @@ class Api:
         clock: Clock,
         catalogue: Catalogue,
         settings: Settings,
-        committed: Callable[[], None],
+        committed: Callable[[], None] | None,
     ) -> None:
-        """`committed` is called whenever the store has shown that it takes writes."""
+        """`committed` is called whenever the store has shown that it takes writes; None: nobody wants to know."""
         self._loop = asyncio.get_running_loop()
         self._store = store
         self._catalogue = catalogue

@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
+Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
+Queue = Annotated[str | None, typer.Option(help="Where work waits, with DynamoDB: sqs://NAME.")]
 Actions = Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")]
 Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
 
@@ -52,17 +54,22 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port of the public plane; 0: any free one.")] = None,
     ops_port: Annotated[int | None, typer.Option(help="Port of the ops plane; 0: any free one.")] = None,
     data: Data = None,
+    store: Store = None,
+    queue: Queue = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; 0: intake only.")] = None,
     runners: Runners = None,
     actions: Actions = None,
 ) -> None:
     """Run the whole service: API, ops plane and workers."""
     settings = _settings(
-        host=host, port=port, ops_port=ops_port, data=data, workers=workers, runners=runners, actions=actions
-    )
+        host=host, port=port, ops_port=ops_port, data=data, store=store, queue=queue, workers=workers, runners=runners,
+        actions=actions,
+    )  # fmt: skip
     configure_logging(settings)
     service = Service(settings)
     catalogue, _ = service.catalogue, service.store  # What cannot be loaded or opened is said here, once.
+    if settings.table:
+        service.store.add([])
     supervisor = Supervisor(settings)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
@@ -71,7 +78,7 @@ def serve(
             public=supervisor.public_address,
             ops=supervisor.ops_address,
             path=PATH,
-            data=settings.data,
+            data=settings.store if settings.table else settings.data,
             actions=", ".join(catalogue),
         ),
         flush=True,
@@ -81,9 +88,11 @@ def serve(
 
 
 @app.command()
-def work(data: Data = None, runners: Runners = None, actions: Actions = None) -> None:
+def work(
+    data: Data = None, store: Store = None, queue: Queue = None, runners: Runners = None, actions: Actions = None
+) -> None:
     """Run one more worker over the same data."""
-    settings = _settings(data=data, runners=runners, actions=actions)
+    settings = _settings(data=data, store=store, queue=queue, runners=runners, actions=actions)
     configure_logging(settings)
     run_worker(Service(settings), lambda: None)
 
@@ -122,9 +131,13 @@ def submit(
 
 
 @app.command()
-def show(id: Annotated[str, typer.Argument(help="The request's id.")], data: Data = None) -> None:  # noqa: A002
+def show(
+    id: Annotated[str, typer.Argument(help="The request's id.")],  # noqa: A002
+    data: Data = None,
+    store: Store = None,
+) -> None:
     """Print one record, as the store has it now."""
-    record = Service(_existing(data)).store.get([id.lower()]).get(id.lower())
+    record = Service(_existing(data, store)).store.get([id.lower()]).get(id.lower())
     if record is None:
         _exit(REFUSED, f"no request has the id {id}")
     print(msgspec.json.format(record.to_json()).decode())
@@ -134,9 +147,11 @@ def show(id: Annotated[str, typer.Argument(help="The request's id.")], data: Dat
 
 
 @app.command()
-def retry(ids: Annotated[list[str], typer.Argument(help="Ids of failed requests.")], data: Data = None) -> None:
+def retry(
+    ids: Annotated[list[str], typer.Argument(help="Ids of failed requests.")], data: Data = None, store: Store = None
+) -> None:
     """Queue failed requests again; of a split one, only the parts that failed."""
-    done = Service(_existing(data)).store.reopen([id_.lower() for id_ in ids])
+    done = Service(_existing(data, store)).store.reopen([id_.lower() for id_ in ids])
     for id_, reopened in zip(ids, done, strict=True):
         print(f"{id_} {'accepted again' if reopened else 'is not a failed request'}")
     if not all(done):
@@ -159,9 +174,9 @@ def _settings(**chosen: Any) -> Settings:
     return Settings.from_environment(os.environ, **chosen)
 
 
-def _existing(data: Path | None) -> Settings:
-    settings = _settings(data=data)
-    if not (settings.data / DATABASE).is_file():
+def _existing(data: Path | None, store: str | None) -> Settings:
+    settings = _settings(data=data, store=store)
+    if not settings.table and not (settings.data / DATABASE).is_file():
         raise Misconfigured(f"there is no database in {settings.data}")
     return settings
 

@@ -1,0 +1,1 @@
+"""Store and Queue on AWS: DynamoDB and SQS."""

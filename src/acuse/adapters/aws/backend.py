@@ -1,0 +1,99 @@
+"""The adapters of AWS over one table and one queue, each made when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from acuse.adapters.aws.calls import client, code_of
+from acuse.adapters.aws.gate import Gate
+from acuse.adapters.aws.outbox import Outbox
+from acuse.adapters.aws.permits import Permits
+from acuse.adapters.aws.pushed import PushedQueue
+from acuse.adapters.aws.queue import LONGEST_POLL, SqsQueue
+from acuse.adapters.aws.store import DynamoStore
+from acuse.adapters.aws.table import Table
+from acuse.domain.errors import Misconfigured, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
+
+    from acuse.ports import Clock
+
+SCHEME = "sqs://"
+
+
+class AwsBackend:
+    """See Store and Queue. Region, endpoint and credentials are those of the environment."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        table: str,
+        queue: str,
+        lease: timedelta,
+        patience: timedelta,
+        in_flight: int,
+        bounds: Callable[[], Mapping[str, int | None]],
+        postpone: timedelta,
+    ) -> None:
+        """`bounds` is asked for when the queue is."""
+        self._clock = clock
+        self._table_name = table
+        self._queue_name = queue.removeprefix(SCHEME)
+        self._lease = lease
+        self._patience = patience
+        self._in_flight = in_flight
+        self._bounds = bounds
+        self._postpone = postpone
+
+    @cached_property
+    def store(self) -> DynamoStore:
+        """The table."""
+        return DynamoStore(self._table, self._clock)
+
+    @cached_property
+    def queue(self) -> SqsQueue:
+        """The queue, as a worker that asks for work sees it."""
+        return SqsQueue(self._sqs, self._url, self._clock, self._gate, lease=self._lease, patience=self._patience)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The queue, to send to."""
+        return Outbox(self._sqs, self._url, patience=self._patience)
+
+    @cached_property
+    def pushed(self) -> PushedQueue:
+        """The queue, as a function that is called with its messages sees it."""
+        return PushedQueue(self.outbox, self._gate, self._clock)
+
+    @cached_property
+    def _table(self) -> Table:
+        made = client("dynamodb", in_flight=self._in_flight)
+        return Table(made, self._table_name, patience=self._patience, in_flight=self._in_flight)
+
+    @cached_property
+    def _gate(self) -> Gate:
+        return Gate(Permits(self._table), self._clock, bounds=self._bounds(), postpone=self._postpone)
+
+    @cached_property
+    def _sqs(self) -> Any:
+        return client("sqs", in_flight=self._in_flight, waits=LONGEST_POLL)
+
+    @cached_property
+    def _url(self) -> str:
+        if not self._queue_name:
+            raise Misconfigured("a DynamoDB store needs a queue for this: sqs://NAME")
+        try:
+            url: str = self._sqs.get_queue_url(QueueName=self._queue_name)["QueueUrl"]
+        except ClientError as error:
+            if "NonExistentQueue" in code_of(error) or "QueueDoesNotExist" in code_of(error):
+                raise Misconfigured(f"there is no queue {self._queue_name}") from error
+            raise StoreUnavailable(str(error)) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(str(error)) from error
+        return url

@@ -1,0 +1,161 @@
+"""The Queue in SQS: a message is hidden while it is leased, and one that is given back is sent anew."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from acuse.adapters.aws.calls import patiently
+from acuse.adapters.aws.message import Message, decode, receipt_of
+from acuse.adapters.aws.outbox import MAX_ENTRIES, Outbox, in_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from acuse.adapters.aws.gate import Gate
+    from acuse.domain.delivery import Delivery
+    from acuse.ports import Clock
+
+log = logging.getLogger(__name__)
+
+NOW = timedelta(0)
+LONGEST_POLL = 20
+
+
+class Held(NamedTuple):
+    """What was received, and until when it is this worker's by its own clock."""
+
+    message: Message
+    until: datetime
+
+
+class SqsQueue:
+    """What one process holds of a queue. A lease that has run out by this process's clock is let go at once."""
+
+    def __init__(
+        self,
+        client: Any,
+        url: str,
+        clock: Clock,
+        gate: Gate,
+        *,
+        lease: timedelta,
+        patience: timedelta,
+    ) -> None:
+        """`lease`: how long what is received is the receiver's alone; in SQS, its visibility timeout."""
+        self._client = client
+        self._url = url
+        self._clock = clock
+        self._gate = gate
+        self._lease = lease
+        self._patience = patience
+        self._outbox = Outbox(client, url, patience=patience)
+        self._held: dict[bytes, Held] = {}
+        self._polling = threading.Lock()
+
+    def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
+        """See Queue. One thread of a process polls at a time; the others wait behind it."""
+        deadline = time.monotonic() + wait.total_seconds()
+        if not self._polling.acquire(timeout=max(0.0, wait.total_seconds())):
+            return []
+        try:
+            while True:
+                deliveries = self._take(limit, max(0.0, deadline - time.monotonic()))
+                if deliveries or time.monotonic() >= deadline:
+                    return deliveries
+        finally:
+            self._polling.release()
+
+    def extend(self, deliveries: Sequence[Delivery]) -> None:
+        """See Queue."""
+        now = self._clock.now()
+        mine = self._mine(deliveries, now)
+        seconds = math.ceil(self._lease.total_seconds())
+        entries = [{"ReceiptHandle": receipt_of(one.token), "VisibilityTimeout": seconds} for one in mine]
+        in_batches(self._client.change_message_visibility_batch, self._url, entries, self._patience)
+        for one in mine:
+            held = self._held[one.token]
+            self._held[one.token] = held._replace(until=now + self._lease)
+            self._gate.stay(held.message, one.token, now + self._lease)
+
+    def release(self, deliveries: Sequence[Delivery], delay: timedelta, *, charged: bool) -> None:
+        """See Queue."""
+        now = self._clock.now()
+        mine = self._mine(deliveries, now)
+        due_at = now + delay if delay > NOW else None
+        again = [self._held[one.token].message.after(one.attempt - (not charged), due_at) for one in mine]
+        self._outbox.send(again, delay)
+        self.ack(mine)
+
+    def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """See Queue."""
+        self._delete([receipt_of(one.token) for one in deliveries])
+        for one in deliveries:
+            held = self._held.pop(one.token, None)
+            if held is not None:
+                self._gate.leave(held.message, one.token)
+
+    def _take(self, limit: int, wait: float) -> list[Delivery]:
+        self._forget_lost()
+        taken: list[Delivery] = []
+        refused: list[tuple[Delivery, Message, timedelta]] = []
+        while len(taken) < limit:
+            now = self._clock.now()
+            answers = self._poll(min(MAX_ENTRIES, limit - len(taken)), wait)
+            if not answers:
+                break
+            wait = 0.0
+            for delivery, message in answers:
+                delay = self._gate.enter(message, delivery.token, now + self._lease)
+                if delay is None:
+                    taken.append(delivery)
+                    self._held[delivery.token] = Held(message, now + self._lease)
+                else:
+                    refused.append((delivery, message, delay))
+        for delivery, message, delay in refused:
+            self._outbox.send([message.after(delivery.attempt - 1, message.due_at)], delay)
+        self._delete([receipt_of(delivery.token) for delivery, _, _ in refused])
+        return taken
+
+    def _poll(self, most: int, wait: float) -> list[tuple[Delivery, Message]]:
+        call = partial(
+            self._client.receive_message,
+            QueueUrl=self._url,
+            MaxNumberOfMessages=most,
+            VisibilityTimeout=math.ceil(self._lease.total_seconds()),
+            WaitTimeSeconds=min(LONGEST_POLL, math.ceil(wait)),
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        found: list[tuple[Delivery, Message]] = []
+        for one in patiently(self._patience, call).get("Messages", []):
+            try:
+                message = decode(one["Body"])
+            except msgspec.MsgspecError:
+                # Left where it is: received too often, it goes to the dead letters.
+                log.exception("not a message of acuse", extra={"message_id": one["MessageId"]})
+                continue
+            receives = int(one["Attributes"]["ApproximateReceiveCount"])
+            found.append((message.delivery(one["ReceiptHandle"], receives), message))
+        return found
+
+    def _forget_lost(self) -> None:
+        now = self._clock.now()
+        for token, held in list(self._held.items()):
+            if held.until <= now:
+                self._held.pop(token, None)
+
+    def _mine(self, deliveries: Sequence[Delivery], now: datetime) -> list[Delivery]:
+        """Those whose lease has not run out."""
+        return [one for one in deliveries if one.token in self._held and self._held[one.token].until > now]
+
+    def _delete(self, receipts: Sequence[str]) -> None:
+        entries = [{"ReceiptHandle": receipt} for receipt in receipts]
+        in_batches(self._client.delete_message_batch, self._url, entries, self._patience)

@@ -1,0 +1,227 @@
+"""One DynamoDB table: calls with as many items as fit in one, several calls in flight, each item to its end."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from acuse.adapters.aws.calls import PASSING, Refused, code_of, is_passing, patiently, tries
+from acuse.adapters.aws.items import key_of, native_key
+from acuse.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from acuse.adapters.aws.items import Attribute, Item
+    from acuse.domain.record import Key
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+MAX_STATEMENTS = 25
+MAX_KEYS = 100
+MAX_CALL = 1_048_576
+"""Bytes of values in one call; as typed JSON they are several times as many, and DynamoDB takes 16 MB."""
+UNMET = frozenset({"DuplicateItem", "ConditionalCheckFailed"})
+
+
+class Statement(NamedTuple):
+    """One PartiQL write and its values."""
+
+    text: str
+    values: Sequence[Attribute]
+    size: int = 0
+
+
+class Unmet(NamedTuple):
+    """The condition of a write did not hold; the item as it is, where the statement was one that tells."""
+
+    item: Item | None
+
+
+Written = Unmet | StoreUnavailable | None
+"""None: it is durable."""
+
+
+class Table:
+    """One table, reached by `in_flight` calls at once; each is tried again for as long as `patience` lasts."""
+
+    def __init__(self, client: Any, name: str, *, patience: timedelta, in_flight: int) -> None:
+        """Nothing is called yet."""
+        self.name = name
+        self._client = client
+        self._patience = patience
+        self._in_flight = in_flight
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._in_flight, thread_name_prefix="acuse-dynamodb")
+
+    def write(self, statements: Sequence[Statement]) -> list[Written]:
+        """What became of each, in order. No two may be about one item."""
+        return self.each(self._write, list(_fitting(statements)))
+
+    def read(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """The items as they are now, by all that was written before; an unknown key is left out."""
+        distinct = list(dict.fromkeys(keys))
+        pages = [distinct[start : start + MAX_KEYS] for start in range(0, len(distinct), MAX_KEYS)]
+        return {key_of(item): item for item in self.each(self._read, pages)}
+
+    def collection(self, id_: str) -> Iterator[Item]:
+        """The request and all its parts, without what they hold."""
+        wanted = {"#id": "id", "#part": "_part", "#status": "status"}
+        query = {
+            "TableName": self.name,
+            "KeyConditionExpression": "#id = :id",
+            "ProjectionExpression": ", ".join(wanted),
+            "ExpressionAttributeNames": wanted,
+            "ExpressionAttributeValues": {":id": {"S": id_}},
+            "ConsistentRead": True,
+        }
+        page: dict[str, Any] = {"LastEvaluatedKey": None}
+        while "LastEvaluatedKey" in page:
+            start = {"ExclusiveStartKey": key} if (key := page["LastEvaluatedKey"]) else {}
+            page = patiently(self._patience, partial(self._client.query, **query, **start))
+            yield from page["Items"]
+
+    def update(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> Item | Unmet:
+        """The item as it is afterwards. Both expressions name attributes as `#name`."""
+        try:
+            answer = patiently(
+                self._patience,
+                partial(
+                    self._client.update_item, **self.change(key, change, condition, values), ReturnValues="ALL_NEW"
+                ),
+            )
+        except Refused as refused:
+            return Unmet(refused.error.response.get("Item"))
+        item: Item = answer["Attributes"]
+        return item
+
+    def change(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> dict[str, Any]:
+        """The same as one item of a transaction."""
+        words = f"{change} {condition}".replace(",", " ").replace("(", " ").replace(")", " ").split()
+        return {
+            "TableName": self.name,
+            "Key": native_key(key),
+            "UpdateExpression": change,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {word: word[1:] for word in words if word[0] == "#"},
+            "ExpressionAttributeValues": {word: values[word[1:]] for word in words if word[0] == ":"},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def transact(self, changes: Sequence[dict[str, Any]], token: str) -> list[Written]:
+        """All of them are durable, or none is: then what stood against each. The token makes it safe to repeat."""
+        items = [{"Update": change} for change in changes]
+        for _ in tries(self._patience):
+            try:
+                self._client.transact_write_items(TransactItems=items, ClientRequestToken=token)
+            except (BotoCoreError, ClientError) as error:
+                reasons = _reasons(error)
+                if not (reasons or is_passing(error)):
+                    raise StoreUnavailable(str(error)) from error
+                if reasons and not any(reason.get("Code") in PASSING for reason in reasons):
+                    return [_reason(reason) for reason in reasons]
+            else:
+                return [None] * len(items)
+        raise StoreUnavailable("a transaction met others, or the limits of the table, for too long")
+
+    def each(self, work: Callable[[T], list[A]], pages: Sequence[T]) -> list[A]:
+        """The results for every page, in order; several pages are worked on at once."""
+        done = map(work, pages) if len(pages) < 2 else self._pool.map(work, pages)  # noqa: PLR2004
+        return [one for page in done for one in page]
+
+    def _write(self, statements: Sequence[Statement]) -> list[Written]:
+        written: dict[int, Written] = {}
+        waiting = list(range(len(statements)))
+        problem = "no answer"
+        for _ in tries(self._patience):
+            asked = [
+                {
+                    "Statement": statements[place].text,
+                    "Parameters": statements[place].values,
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
+                for place in waiting
+            ]
+            try:
+                answers = self._client.batch_execute_statement(Statements=asked)["Responses"]
+            except (BotoCoreError, ClientError) as error:
+                problem = str(error)
+                if not is_passing(error):
+                    break
+                continue
+            errors = dict(zip(waiting, (answer.get("Error") for answer in answers), strict=True))
+            waiting = [place for place, error in errors.items() if error is not None and error["Code"] in PASSING]
+            written |= {place: _written(error) for place, error in errors.items() if place not in waiting}
+            if not waiting:
+                break
+            problem = errors[waiting[0]].get("Message", "")
+        return [written.get(place, StoreUnavailable(problem)) for place in range(len(statements))]
+
+    def _read(self, keys: Sequence[Key]) -> list[Item]:
+        found: list[Item] = []
+        waiting: list[Any] = [native_key(key) for key in keys]
+        for _ in tries(self._patience):
+            asked = {self.name: {"Keys": waiting, "ConsistentRead": True}}
+            try:
+                answer = self._client.batch_get_item(RequestItems=asked)
+            except (BotoCoreError, ClientError) as error:
+                if not is_passing(error):
+                    raise StoreUnavailable(str(error)) from error
+                continue
+            found += answer["Responses"].get(self.name, [])
+            waiting = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            if not waiting:
+                return found
+        raise StoreUnavailable("DynamoDB did not give every item")
+
+
+@lru_cache(maxsize=256)
+def insert(table: str, names: tuple[str, ...]) -> str:
+    """The statement that adds an item with these attributes, if its key is new. Names must be plain."""
+    members = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table}" VALUE {{{members}}}'
+
+
+def _fitting(statements: Iterable[Statement]) -> Iterator[list[Statement]]:
+    page: list[Statement] = []
+    size = 0
+    for statement in statements:
+        if page and (len(page) == MAX_STATEMENTS or size + statement.size > MAX_CALL):
+            yield page
+            page, size = [], 0
+        page.append(statement)
+        size += statement.size
+    if page:
+        yield page
+
+
+def _written(error: Mapping[str, Any] | None) -> Written:
+    if error is None:
+        return None
+    if error["Code"] in UNMET:
+        return Unmet(error.get("Item"))
+    return StoreUnavailable(f"{error['Code']}: {error.get('Message', '')}")
+
+
+def _reasons(error: Exception) -> list[dict[str, Any]]:
+    """What stood against each item of a transaction, if that is what the error says."""
+    if isinstance(error, ClientError) and code_of(error) == "TransactionCanceledException":
+        return list(error.response.get("CancellationReasons", []))
+    return []
+
+
+def _reason(reason: Mapping[str, Any]) -> Written:
+    match reason.get("Code"):
+        case None | "None":
+            return None
+        case "ConditionalCheckFailed":
+            return Unmet(reason.get("Item"))
+        case code:
+            return StoreUnavailable(f"{code}: {reason.get('Message', '')}")

@@ -1,0 +1,56 @@
+"""The adapters of SQLite over one file, each made when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.queue import SqliteQueue
+from acuse.adapters.sqlite.store import SqliteStore
+from acuse.domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
+    from pathlib import Path
+
+    from acuse.ports import Clock
+
+
+class SqliteBackend:
+    """See Store and Queue. Each has a connection of its own, and waits for the other as for any process."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        file: Path,
+        lease: timedelta,
+        busy: timedelta,
+        bounds: Callable[[], Mapping[str, int | None]],
+    ) -> None:
+        """`bounds` is asked for when the queue is."""
+        self._clock = clock
+        self._file = file
+        self._lease = lease
+        self._busy = busy
+        self._bounds = bounds
+
+    @cached_property
+    def store(self) -> SqliteStore:
+        """The file, with every commit on disk."""
+        return SqliteStore(self._database(durable=True), self._clock)
+
+    @cached_property
+    def queue(self) -> SqliteQueue:
+        """What is due in the file."""
+        return SqliteQueue(self._database(durable=False), self._clock, lease=self._lease, bounds=self._bounds())
+
+    def _database(self, *, durable: bool) -> Database:
+        folder = self._file.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(f"the data folder {folder} cannot be made: {error}") from error
+        return Database(self._file, durable=durable, busy=self._busy)

@@ -1,0 +1,43 @@
+"""What was delivered too often without an end is ended here, as failed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+from acuse.adapters.aws.message import decode
+from acuse.application.execute import Drop, task_for
+from acuse.domain.delivery import Ending
+from acuse.domain.record import Failure, Reason
+from acuse.entrypoints.lambdas.service import service
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+log = logging.getLogger(__name__)
+
+FAILURE = Failure(Reason.ABANDONED, "it was delivered again and again, and no worker said what came of it")
+
+
+def handler(event: Any, context: Any) -> Any:
+    """Names the messages that failed, so that the queue delivers only those again."""
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, _end, processor, context)
+
+
+def _end(record: SQSRecord) -> None:
+    try:
+        message = decode(record.body)
+    except msgspec.MsgspecError:
+        log.exception("not a message of acuse", extra={"message_id": record.message_id})
+        return
+    made = service()
+    delivery = message.delivery(record.receipt_handle, int(record.attributes.approximate_receive_count))
+    records = made.store.get([message.id])
+    parts = made.store.parts([message.key] if message.part else [])
+    if isinstance(task_for(delivery, records, parts, made.catalogue), Drop):
+        return
+    made.store.settle([Ending(delivery=delivery, at=made.clock.now(), error=FAILURE)])
