@@ -159,6 +159,18 @@ class Alone(Action, tag="alone"):
         note(self.book, "end")
 
 
+class TakesDown(Action, tag="takes-down"):
+    """Ends the process that watches over its runner, every time."""
+
+    policy: ClassVar[Policy] = Policy(attempts=10)
+    book: str = ""
+
+    def run(self) -> None:
+        note(self.book)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)
+
+
 def note(book: str, line: str = "run") -> None:
     if book:
         with Path(book).open("a", encoding="utf-8") as file:

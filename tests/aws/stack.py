@@ -41,6 +41,7 @@ class Stack:
         max_receive_count: int = 5,
         visibility: int = 30,
         worker_timeout: int = 20,
+        has_worker: bool = True,
     ) -> None:
         self._name = f"acuse-{uuid.uuid4().hex[:12]}"
         self.table = self._name
@@ -58,6 +59,7 @@ class Stack:
         self._max_receive_count = max_receive_count
         self._visibility = visibility
         self._worker_timeout = worker_timeout
+        self._has_worker = has_worker
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
@@ -71,9 +73,10 @@ class Stack:
             redrive = {"deadLetterTargetArn": dead_letters, "maxReceiveCount": str(self._max_receive_count)}
             self.queue_url, queue = self._create_queue(self.queue_name, RedrivePolicy=json.dumps(redrive))
             self.api_url = self._create_api(self._create_function("api"))
-            relay, worker = self._create_function("relay"), self._create_function("worker", self._worker_timeout)
-            self._feed(stream, relay, BatchSize=STREAM_BATCH, StartingPosition="TRIM_HORIZON")
-            self._feed(queue, worker, BatchSize=QUEUE_BATCH, **PARTLY)
+            self._feed(stream, self._create_function("relay"), BatchSize=STREAM_BATCH, StartingPosition="TRIM_HORIZON")
+            if self._has_worker:
+                worker = self._create_function("worker", self._worker_timeout)
+                self._feed(queue, worker, BatchSize=QUEUE_BATCH, **PARTLY)
             self._feed(dead_letters, self._create_function("dead_letters"), **PARTLY)
             self._undo = self._undo.pop_all()
         return self
