@@ -236,4 +236,4 @@ def test_a_store_or_a_queue_that_is_not_there_is_said_at_once(without_functions:
 def _serve(deployed: Deployed, folder: Path, **environment: str) -> Running:
     chosen = {"ACUSE_VISIBILITY": "2", "ACUSE_POSTPONE": "1", **deployed.aws.environment, **environment}
     where = ("--store", f"dynamodb://{deployed.stack.table}", "--queue", f"sqs://{deployed.stack.queue_name}")
-    return Running(folder / "data", *where, **chosen)
+    return Running(folder / "data", *where, actions=ACTIONS, **chosen)

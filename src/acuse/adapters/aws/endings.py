@@ -36,7 +36,9 @@ OF_THIS_PLAN = "#_plan = :plan"
 
 def settle(table: Table, endings: Sequence[Ending]) -> list[bool]:
     """Which of them were recorded; of two endings of one key the second comes too late."""
-    first = {ending.delivery.key: ending for ending in reversed(endings)}
+    first: dict[Key, Ending] = {}
+    for ending in endings:
+        first.setdefault(ending.delivery.key, ending)
     ended = _end_requests(table, [ending for key, ending in first.items() if not key.part])
     groups = list(_groups(ending for key, ending in first.items() if key.part))
     for group in table.each(lambda group: [_end_parts(table, group)], groups):

@@ -40,7 +40,9 @@ class DynamoStore:
             self._table.read([NOBODY])
             return []
         write = secrets.token_bytes(12)
-        first = {record.id: record for record in reversed(records)}
+        first: dict[str, Record] = {}
+        for record in records:
+            first.setdefault(record.id, record)
         written = dict(zip(first, self._table.write([self._insert(one, write) for one in first.values()]), strict=True))
         known: dict[str, Addition] = {}
         stored = self._met([id_ for id_, one in written.items() if isinstance(one, Unmet)])

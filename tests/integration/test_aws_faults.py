@@ -1,0 +1,448 @@
+"""What goes wrong on the wire between the adapters and AWS: nothing is lost, nothing is told wrongly."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from acuse.adapters.aws import calls
+from acuse.adapters.aws.gate import Gate
+from acuse.adapters.aws.message import Message
+from acuse.adapters.aws.outbox import Outbox
+from acuse.adapters.aws.permits import Permits
+from acuse.adapters.aws.queue import SqsQueue
+from acuse.adapters.aws.relay import called_for
+from acuse.adapters.aws.store import DynamoStore
+from acuse.adapters.aws.table import Table
+from acuse.adapters.clock import SystemClock
+from acuse.domain.delivery import Delivery, Ending
+from acuse.domain.errors import StoreUnavailable
+from acuse.domain.outcome import Added, Existing
+from acuse.domain.record import Failure, Key, Progress, Reason, Status
+from tests.aws.faults import (
+    Broken,
+    BrokenAfter,
+    Fault,
+    FaultProxy,
+    PartlyThrottled,
+    ResetAfter,
+    ResetBefore,
+    SlowAfter,
+    SlowBefore,
+    Throttle,
+)
+from tests.aws.local import CREDENTIALS, local_aws
+from tests.contract.aws import Stream, create_table
+from tests.requests import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from acuse.domain.record import Record
+
+READ_SECONDS = 0.25
+PASSING: list[Fault] = [
+    Throttle(),
+    Broken(),
+    BrokenAfter(503),
+    ResetBefore(),
+    ResetAfter(),
+    SlowBefore(2 * READ_SECONDS),
+    SlowAfter(2 * READ_SECONDS),
+]
+WITHOUT_EFFECT = [Throttle(), Broken(), ResetBefore()]
+NOW = timedelta(0)
+FAILURE = Failure(Reason.RAISED, "no")
+
+
+class Bench:
+    """The adapters, with a wire that fails as it is told."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self.wire = proxy
+        self.clock = SystemClock()
+        self.aws = local_aws()
+        self.name = f"acuse-{uuid.uuid4()}"
+        dynamodb = self.aws.client("dynamodb")
+        self.stream = Stream(self.aws.client("dynamodbstreams"), create_table(dynamodb, self.name))
+        self.url = self.aws.client("sqs").create_queue(QueueName=self.name)["QueueUrl"]
+        self.store = self.store_with(patience=timedelta(seconds=10))
+        self.sqs = calls.client("sqs", in_flight=8)
+
+    def store_with(self, patience: timedelta) -> DynamoStore:
+        client = calls.client("dynamodb", in_flight=8)
+        return DynamoStore(Table(client, self.name, patience=patience, in_flight=8), self.clock)
+
+    def outbox(self, patience: timedelta = timedelta(seconds=10)) -> Outbox:
+        return Outbox(self.sqs, self.url, patience=patience)
+
+    def queue(self, lease: timedelta = timedelta(seconds=30)) -> SqsQueue:
+        permits = Permits(Table(calls.client("dynamodb", in_flight=8), self.name, patience=NOW, in_flight=8))
+        gate = Gate(permits, self.clock, bounds={"delay": None}, postpone=NOW)
+        return SqsQueue(self.sqs, self.url, self.clock, gate, lease=lease, patience=timedelta(seconds=10))
+
+    def delivery(self, key: Key, plan: int = 0) -> Delivery:
+        return Message(id=key.id, part=key.part, action="delay", plan=plan).delivery("receipt", 1)
+
+    def finished(self, key: Key, plan: int = 0, result: bytes = b"1") -> Ending:
+        return Ending(delivery=self.delivery(key, plan), at=self.clock.now(), result=result)
+
+    def failed(self, key: Key, plan: int = 0) -> Ending:
+        return Ending(delivery=self.delivery(key, plan), at=self.clock.now(), error=FAILURE)
+
+    def records(self, count: int) -> list[Record]:
+        return [record(self.clock.now()) for _ in range(count)]
+
+    def added(self, count: int = 1) -> list[Record]:
+        made = self.records(count)
+        assert self.store.add(made) == [Added(one) for one in made]
+        return made
+
+    def progress(self, id_: str) -> Progress | None:
+        return self.store.get([id_])[id_].progress
+
+    def values(self, id_: str, parts: int) -> list[bytes]:
+        keys = [Key(id_, part) for part in range(1, parts + 1)]
+        return [part.value for part in self.store.parts(keys).values()]
+
+    def due(self) -> list[Message]:
+        """What the changes since the last time call for."""
+        return called_for(self.stream.read())
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(calls, "READ_SECONDS", READ_SECONDS)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with FaultProxy(local_aws().url) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield Bench(proxy)
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_what_was_added_under_a_fault_comes_out_as_added(bench: Bench, fault: Fault) -> None:
+    records = bench.records(60)
+    bench.wire.plan("BatchExecuteStatement", fault, None, fault)
+
+    assert bench.store.add(records) == [Added(one) for one in records]
+
+    assert bench.wire.met == 2
+    assert set(bench.store.get([one.id for one in records])) == {one.id for one in records}
+    assert len(bench.due()) == 60
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_what_was_there_before_comes_out_as_existing_under_a_fault(bench: Bench, fault: Fault) -> None:
+    [old] = bench.added()
+    bench.wire.plan("BatchExecuteStatement", fault)
+    bench.wire.plan("BatchGetItem", fault)
+
+    [again] = bench.store.add([record(bench.clock.now(), id=old.id, note="other")])
+
+    assert isinstance(again, Existing)
+    assert again.record.fingerprint == old.fingerprint
+    assert bench.wire.met == 2
+
+
+def test_what_was_settled_before_the_answer_was_lost_still_comes_out_as_added(bench: Bench) -> None:
+    [one] = bench.records(1)
+    settled = threading.Event()
+
+    def settle_as_soon_as_it_is_there() -> None:
+        while not bench.store.get([one.id]):
+            pass
+        assert bench.store.settle([bench.finished(Key(one.id))]) == [True]
+        settled.set()
+
+    bench.wire.plan("BatchExecuteStatement", SlowAfter(READ_SECONDS * 2))
+    with ThreadPoolExecutor(1) as pool:
+        settling = pool.submit(settle_as_soon_as_it_is_there)
+        additions = bench.store.add([one])
+        settling.result()
+
+    assert additions == [Added(one)]
+    assert bench.store.get([one.id])[one.id].status is Status.FINISHED
+
+
+def test_items_that_were_throttled_are_tried_again(bench: Bench) -> None:
+    records = bench.records(25)
+    bench.wire.plan("BatchExecuteStatement", PartlyThrottled(range(7)), PartlyThrottled({0, 17}), PartlyThrottled(()))
+
+    assert bench.store.add(records) == [Added(one) for one in records]
+
+    assert bench.wire.calls.count("BatchExecuteStatement") == 4
+    assert len(bench.due()) == 25
+
+
+def test_for_exactly_the_items_that_stay_throttled_there_is_an_error(bench: Bench) -> None:
+    impatient = bench.store_with(patience=timedelta(seconds=0.3))
+    records = bench.records(10)
+    # The first call takes the first four; of what is asked again nothing is taken.
+    bench.wire.plan("BatchExecuteStatement", PartlyThrottled(range(4)))
+    bench.wire.always("BatchExecuteStatement", PartlyThrottled(()))
+
+    additions = impatient.add(records)
+
+    assert additions[:4] == [Added(one) for one in records[:4]]
+    assert all(isinstance(one, StoreUnavailable) for one in additions[4:])
+    bench.wire.clear()
+    assert set(bench.store.get([one.id for one in records])) == {one.id for one in records[:4]}
+    assert [type(one) for one in bench.store.add(records)] == [Existing] * 4 + [Added] * 6
+
+
+@pytest.mark.parametrize("fault", [Throttle(), Broken(), ResetBefore()], ids=repr)
+def test_a_table_that_stays_away_is_an_error_for_each_and_nothing_is_stored(bench: Bench, fault: Fault) -> None:
+    impatient = bench.store_with(patience=timedelta(seconds=0.2))
+    records = bench.records(30)
+    bench.wire.always("BatchExecuteStatement", fault)
+
+    additions = impatient.add(records)
+
+    assert all(isinstance(one, StoreUnavailable) for one in additions)
+    assert bench.store.get([one.id for one in records]) == {}
+
+
+def test_what_no_other_try_would_help_is_not_tried_again(bench: Bench) -> None:
+    client = calls.client("dynamodb", in_flight=1)
+    nowhere = DynamoStore(Table(client, "nowhere", patience=timedelta(minutes=10), in_flight=1), bench.clock)
+
+    with pytest.raises(StoreUnavailable, match="ResourceNotFound"):
+        nowhere.get(["x"])
+    [addition] = nowhere.add(bench.records(1))
+
+    assert isinstance(addition, StoreUnavailable)
+
+
+def test_keys_that_were_left_unprocessed_are_read_again(bench: Bench) -> None:
+    records = bench.added(120)
+    bench.wire.plan("BatchGetItem", PartlyThrottled(range(3)), PartlyThrottled(()), PartlyThrottled({5}))
+
+    assert len(bench.store.get([one.id for one in records])) == 120
+
+    assert bench.wire.met == 3
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_an_ending_under_a_fault_is_recorded_once(bench: Bench, fault: Fault) -> None:
+    records = bench.added(3)
+    bench.wire.plan("BatchExecuteStatement", fault)
+
+    recorded = bench.store.settle([bench.finished(Key(one.id)) for one in records])
+
+    assert recorded == [True, True, True]
+    assert bench.store.settle([bench.failed(Key(one.id)) for one in records]) == [False, False, False]
+    assert {one.status for one in bench.store.get([one.id for one in records]).values()} == {Status.FINISHED}
+
+
+def test_an_ending_that_cannot_be_recorded_is_an_error(bench: Bench) -> None:
+    [one] = bench.added()
+    bench.wire.always("BatchExecuteStatement", Throttle())
+
+    with pytest.raises(StoreUnavailable):
+        bench.store_with(patience=timedelta(seconds=0.1)).settle([bench.finished(Key(one.id))])
+
+    assert bench.store.get([one.id])[one.id].status is Status.ACCEPTED
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_the_end_of_a_part_under_a_fault_is_counted_once(bench: Bench, fault: Fault) -> None:
+    [one] = bench.added()
+    bench.store.plan(bench.delivery(Key(one.id)), [b"1", b"2", b"3"])
+    bench.wire.plan("TransactWriteItems", fault)
+
+    recorded = bench.store.settle([bench.finished(Key(one.id, 1), 1), bench.failed(Key(one.id, 2), 1)])
+
+    assert recorded == [True, True]
+    assert bench.progress(one.id) == Progress(parts=3, left=1, failed=1)
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+@pytest.mark.parametrize("call", range(4))
+def test_a_plan_under_a_fault_is_made_once(bench: Bench, fault: Fault, call: int) -> None:
+    [one] = bench.added()
+    bench.due()
+    # The number is taken, the parts are written in two calls, the request is told.
+    operation = "UpdateItem" if call in (0, 3) else "BatchExecuteStatement"
+    bench.wire.plan(operation, *([None] * (call in (2, 3))), fault)
+
+    assert bench.store.plan(bench.delivery(Key(one.id)), [b"%d" % number for number in range(30)])
+
+    assert bench.wire.met == 1
+    assert bench.progress(one.id) == Progress(parts=30, left=30, failed=0)
+    assert bench.values(one.id, 31) == [b"%d" % number for number in range(30)]
+    assert sorted(message.part for message in bench.due()) == list(range(1, 31))
+
+
+@pytest.mark.parametrize("call", range(4))
+def test_a_plan_that_stopped_on_the_way_is_replaced_by_the_next(bench: Bench, call: int) -> None:
+    [one] = bench.added()
+    impatient = bench.store_with(patience=NOW)
+    operation = "UpdateItem" if call in (0, 3) else "BatchExecuteStatement"
+    bench.wire.plan(operation, *([None] * (call in (2, 3))), Broken())
+    with pytest.raises(StoreUnavailable):
+        impatient.plan(bench.delivery(Key(one.id)), [b"%d" % number for number in range(30)])
+    early = bench.due()
+
+    assert bench.store.plan(bench.delivery(Key(one.id)), [b'"new"'] * 3)
+
+    messages = bench.due()
+    assert {message.part for message in messages} == {1, 2, 3}
+    assert bench.values(one.id, 3) == [b'"new"'] * 3
+    # What the first plan had queued is of no effect.
+    old = [bench.finished(message.key, message.plan, b'"old"') for message in early if message.part]
+    assert not any(bench.store.settle(old))
+    assert bench.progress(one.id) == Progress(parts=3, left=3, failed=0)
+    assert all(bench.store.settle([bench.finished(message.key, message.plan) for message in messages]))
+    [merge] = bench.due()
+    assert bench.store.settle([bench.finished(merge.key, merge.plan)]) == [True]
+
+
+def test_parts_that_end_before_their_plan_is_complete_are_counted(bench: Bench) -> None:
+    [one] = bench.added()
+    bench.due()
+    impatient = bench.store_with(patience=NOW)
+    bench.wire.plan("UpdateItem", None, SlowBefore(3600))
+    with ThreadPoolExecutor(1) as pool:
+        planning = pool.submit(bench.store.plan, bench.delivery(Key(one.id)), [b"1", b"2"])
+        parts: list[Message] = []
+        while len(parts) < 2:
+            parts += bench.due()
+
+        assert all(impatient.settle([bench.finished(part.key, part.plan) for part in parts]))
+
+        assert planning.result()
+    assert bench.progress(one.id) == Progress(parts=2, left=0, failed=0)
+    assert [message.key for message in bench.due()] == [Key(one.id)]
+
+
+def test_of_many_that_plan_at_once_one_does_and_its_parts_are_all_its_own(bench: Bench) -> None:
+    [one] = bench.added()
+    plans = [[b'"%d"' % number] * (20 + 10 * number) for number in range(4)]
+    barrier = threading.Barrier(4)
+
+    def plan(parts: Sequence[bytes]) -> bool:
+        barrier.wait()
+        return bench.store.plan(bench.delivery(Key(one.id)), parts)
+
+    with ThreadPoolExecutor(4) as pool:
+        planned = list(pool.map(plan, plans))
+
+    assert planned.count(True) == 1
+    winner = plans[planned.index(True)]
+    assert bench.progress(one.id) == Progress(parts=len(winner), left=len(winner), failed=0)
+    assert bench.values(one.id, len(winner)) == winner
+
+
+def _with_failed_parts(bench: Bench) -> str:
+    """A request that failed because three of its forty parts did."""
+    [one] = bench.added()
+    bench.store.plan(bench.delivery(Key(one.id)), [b"1"] * 40)
+    keys = [Key(one.id, part) for part in range(1, 41)]
+    bench.store.settle([bench.finished(key, 1) for key in keys[:37]] + [bench.failed(key, 1) for key in keys[37:]])
+    bench.store.settle([bench.failed(Key(one.id), 1)])
+    bench.due()
+    return one.id
+
+
+@pytest.mark.parametrize("operation", ["BatchGetItem", "Query", "BatchExecuteStatement"])
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_opening_again_under_a_fault_queues_the_failed_parts_once(bench: Bench, fault: Fault, operation: str) -> None:
+    id_ = _with_failed_parts(bench)
+    bench.wire.plan(operation, fault)
+
+    assert bench.store.reopen([id_]) == [True]
+
+    messages = bench.due()
+    assert sorted(message.part for message in messages) == [38, 39, 40]
+    assert bench.progress(id_) == Progress(parts=40, left=3, failed=0)
+    assert all(bench.store.settle([bench.finished(message.key, message.plan) for message in messages]))
+    assert [message.key for message in bench.due()] == [Key(id_)]
+
+
+@pytest.mark.parametrize(
+    ("operation", "before"),
+    [("UpdateItem", 0), ("Query", 0), ("UpdateItem", 1), ("BatchExecuteStatement", 0), ("UpdateItem", 2)],
+)
+@pytest.mark.parametrize("fault", [Broken(), ResetAfter()], ids=repr)
+def test_what_stopped_while_it_was_opened_again_can_be_opened_again(
+    bench: Bench, fault: Fault, operation: str, before: int
+) -> None:
+    id_ = _with_failed_parts(bench)
+    bench.wire.plan(operation, *([None] * before), fault)
+    with pytest.raises(StoreUnavailable):
+        bench.store_with(patience=NOW).reopen([id_])
+    early = bench.due()
+    if bench.store.get([id_])[id_].status is Status.FAILED:
+        assert bench.store.reopen([id_]) == [True]
+
+    for message in [*early, *bench.due()]:
+        bench.store.settle([bench.finished(message.key, message.plan)])
+
+    assert bench.progress(id_) == Progress(parts=40, left=0, failed=0)
+    assert {message.key for message in [*early, *bench.due()] if not message.part} == {Key(id_)}
+
+
+@pytest.mark.parametrize("fault", [*PASSING, PartlyThrottled({0, 3})], ids=repr)
+def test_messages_sent_under_a_fault_arrive(bench: Bench, fault: Fault) -> None:
+    messages = [Message(id=f"id-{number}", action="delay") for number in range(25)]
+    bench.wire.plan("SendMessageBatch", fault, None, fault)
+
+    bench.outbox().send(messages, NOW)
+
+    assert bench.wire.met == 2
+    assert {one.key.id for one in bench.queue().receive(100, NOW)} == {one.id for one in messages}
+
+
+@pytest.mark.parametrize("fault", [Throttle(), ResetBefore(), PartlyThrottled(())], ids=repr)
+def test_messages_that_cannot_all_be_sent_are_an_error(bench: Bench, fault: Fault) -> None:
+    bench.wire.always("SendMessageBatch", fault)
+
+    with pytest.raises(StoreUnavailable):
+        bench.outbox(timedelta(seconds=0.1)).send([Message(id="x", action="delay")] * 10, NOW)
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_a_queue_under_a_fault_gives_takes_back_and_deletes(bench: Bench, fault: Fault) -> None:
+    bench.outbox().send([Message(id="x", action="delay")], NOW)
+    queue = bench.queue(lease=timedelta(seconds=1))
+    for operation in ("ReceiveMessage", "ChangeMessageVisibilityBatch", "SendMessageBatch", "DeleteMessageBatch"):
+        bench.wire.plan(operation, fault)
+
+    first = received(queue)
+    queue.extend([first])
+    queue.release([first], NOW, charged=True)
+    again = received(queue)
+    queue.ack([again])
+
+    assert first.key == again.key
+    assert again.attempt > first.attempt
+    assert bench.wire.met == 4
+
+
+def received(queue: SqsQueue) -> Delivery:
+    """What comes first. A message whose answer was lost is hidden until its lease has run out."""
+    while not (deliveries := queue.receive(1, NOW)):
+        pass
+    return deliveries[0]
+
+
+def test_a_stream_that_repeats_itself_and_a_queue_that_does_not_keep_order_end_nothing_twice(bench: Bench) -> None:
+    records = bench.added(20)
+    changes: list[Any] = bench.stream.read()
+    bench.outbox().send(called_for([*changes, *reversed(changes)]), NOW)
+    queue = bench.queue()
+
+    ended: list[str] = []
+    while deliveries := queue.receive(7, NOW):
+        endings = [Ending(delivery=one, at=bench.clock.now(), result=b"1") for one in reversed(deliveries)]
+        recorded = bench.store.settle(endings)
+        ended += [ending.delivery.key.id for ending, done in zip(endings, recorded, strict=True) if done]
+        queue.ack(deliveries)
+
+    assert sorted(ended) == sorted(one.id for one in records)
