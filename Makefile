@@ -7,10 +7,10 @@ ARGS   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bundle format lock clean
+.PHONY: help run test check demo bench bench-aws bundle format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port 9000")
 	exec $(BIN)/acuse serve $(ARGS)
@@ -33,6 +33,9 @@ demo: $(VENV)/examples ## Start the service, submit single requests and a roll-u
 
 bench: $(VENV)/dev ## Measure this machine: durable POSTs against no-op POSTs on the same server
 	$(BIN)/python -m bench.intake $(ARGS)
+
+bench-aws: $(VENV)/dev bundle ## Measure our side of AWS: CPU a request, in batches against one PutItem each; imports
+	$(BIN)/python -m bench.aws $(ARGS)
 
 bundle: build/bundle.package ## Build the Lambda bundle for this machine in build/bundle
 
