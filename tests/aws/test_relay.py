@@ -69,7 +69,7 @@ def relayed(stage: Stage, relay: Function, changes: int) -> list[Message]:
 
 
 def test_a_new_request_calls_for_one_message_and_its_end_for_none(stage: Stage, relay: Function) -> None:
-    finished, failed = stage.add("echo", text="a"), stage.add("delay", _x=None)
+    finished, failed = stage.add("echo", text="a"), stage.add("delay", seconds=0)
     assert relayed(stage, relay, 2) == [due(finished), due(failed)]
 
     stage.end(Key(finished.id), plan=0)
@@ -113,7 +113,8 @@ def test_a_reopened_request_calls_for_what_is_to_be_done_again(stage: Stage, rel
     assert stage.store.reopen([single.id, parted.id, merged.id]) == [True] * 3
 
     renumbered_recounted_reopened = 3
-    assert relayed(stage, relay, 1 + 2 + 2 * renumbered_recounted_reopened) == [
+    renumbered_reopened = 2
+    assert relayed(stage, relay, 1 + renumbered_recounted_reopened + 2 + renumbered_reopened) == [
         due(single),
         due(parted, part=2, plan=2),
         due(parted, part=3, plan=2),
@@ -157,8 +158,9 @@ def test_changes_that_come_twice_and_in_any_order_are_worked_off_once(
         for batch in (changes, random.sample(changes, len(changes))):
             relay.invoke({"Records": batch})
         messages = stage.sent()
-        assert len(messages) == 2 * len(set(messages))
-        assert deliver(worker, *random.sample(messages, len(messages))) == NO_FAILURES
+        assert messages[::2] == messages[1::2]
+        if messages:
+            assert deliver(worker, *random.sample(messages, len(messages))) == NO_FAILURES
 
     assert [stage.record(one.id).status for one in (*single, parted)] == [Status.FINISHED] * 3
     assert stage.record(parted.id).result == b'{"sum":10}'

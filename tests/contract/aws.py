@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import uuid
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,17 +20,18 @@ from acuse.adapters.aws.queue import SqsQueue
 from acuse.adapters.aws.relay import called_for
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
-from tests.aws.local import REGION, local_aws
+from acuse.domain.record import Key
+from tests.aws.local import local_aws
 from tests.clock import StillClock
+from tests.conftest import DYNAMODB_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from acuse.domain.delivery import Delivery, Ending
     from acuse.domain.outcome import Addition
-    from acuse.domain.record import Key, Part, Record
+    from acuse.domain.record import Part, Record
 
-DYNAMODB_URL = "ACUSE_TEST_DYNAMODB_URL"
 PATIENCE = timedelta(seconds=10)
 NOW = timedelta(0)
 
@@ -38,6 +41,7 @@ class Stream:
 
     def __init__(self, streams: Any, arn: str) -> None:
         self._streams = streams
+        self._marks = itertools.count(1)
         shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
         self._iterators = [
             streams.get_shard_iterator(StreamArn=arn, ShardId=one["ShardId"], ShardIteratorType="TRIM_HORIZON")[
@@ -45,6 +49,15 @@ class Stream:
             ]
             for one in shards
         ]
+
+    def read_up_to_now(self, table: Table) -> list[Any]:
+        """The same, where records take a while to appear: a mark is written, and waited for."""
+        mark = {"N": str(next(self._marks))}
+        table.update(Key("mark", -1), "SET #mark = :mark", "attribute_not_exists(#status)", {"mark": mark})
+        found: list[Any] = []
+        while not any(one["dynamodb"].get("NewImage", {}).get("mark") == mark for one in found):
+            found += self.read()
+        return found
 
     def read(self) -> list[Any]:
         """What has come since the last time."""
@@ -62,9 +75,9 @@ class Stream:
 class Relayed:
     """The store; whatever it writes has reached the queue when the call returns."""
 
-    def __init__(self, store: DynamoStore, stream: Stream, outbox: Outbox) -> None:
+    def __init__(self, store: DynamoStore, read: Callable[[], list[Any]], outbox: Outbox) -> None:
         self._store = store
-        self._stream = stream
+        self._read = read
         self._outbox = outbox
         self._relaying = threading.Lock()
 
@@ -96,7 +109,7 @@ class Relayed:
 
     def _relay(self) -> None:
         with self._relaying:
-            self._outbox.send(called_for(self._stream.read()), NOW)
+            self._outbox.send(called_for(self._read()), NOW)
 
 
 class Aws:
@@ -112,8 +125,8 @@ class Aws:
         self.clock = StillClock()
         self.sqs = local.client("sqs", max_pool_connections=16)
         if url := os.environ.get(DYNAMODB_URL):
-            self.dynamodb = boto3.client("dynamodb", endpoint_url=url, region_name=REGION)
-            streams = boto3.client("dynamodbstreams", endpoint_url=url, region_name=REGION)
+            self.dynamodb = boto3.client("dynamodb", endpoint_url=url)
+            streams = boto3.client("dynamodbstreams", endpoint_url=url)
         else:
             self.dynamodb = local.client("dynamodb", max_pool_connections=16)
             streams = local.client("dynamodbstreams")
@@ -122,7 +135,9 @@ class Aws:
         created = create_table(self.dynamodb, name)
         self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         outbox = Outbox(self.sqs, self.url, patience=PATIENCE)
-        self.store = Relayed(DynamoStore(self.table, self.clock), Stream(streams, created), outbox)
+        stream = Stream(streams, created)
+        read = partial(stream.read_up_to_now, self.table) if url else stream.read
+        self.store = Relayed(DynamoStore(self.table, self.clock), read, outbox)
         self.queue = SqsQueue(
             self.sqs,
             self.url,

@@ -69,7 +69,7 @@ class AwsBackend:
     @cached_property
     def pushed(self) -> PushedQueue:
         """The queue, as a function that is called with its messages sees it."""
-        return PushedQueue(self.outbox, self._gate, self._clock)
+        return PushedQueue(lambda: self.outbox, self._gate, self._clock)
 
     @cached_property
     def _table(self) -> Table:

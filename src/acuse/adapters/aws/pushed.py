@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from acuse.adapters.aws.message import Message, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
     from acuse.adapters.aws.gate import Gate
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class PushedQueue:
     """One message at a time. Its lease is the queue's visibility timeout, which outlasts the function."""
 
-    def __init__(self, outbox: Outbox, gate: Gate, clock: Clock) -> None:
-        """Nothing is called yet."""
+    def __init__(self, outbox: Callable[[], Outbox], gate: Gate, clock: Clock) -> None:
+        """`outbox`: of the same queue; asked for only when something is sent anew, for most runs send nothing."""
         self._outbox = outbox
         self._gate = gate
         self._clock = clock
@@ -32,7 +32,7 @@ class PushedQueue:
         delivery = message.delivery(receipt, receives)
         delay = self._gate.enter(message, delivery.token, until)
         if delay is not None:
-            self._outbox.send([message.after(delivery.attempt - 1, message.due_at)], delay)
+            self._outbox().send([message.after(delivery.attempt - 1, message.due_at)], delay)
             return None
         self._held = {delivery.token: message}
         return delivery
@@ -52,7 +52,7 @@ class PushedQueue:
         """See Queue."""
         due_at = self._clock.now() + delay if delay else None
         again = [self._held[one.token].after(one.attempt - (not charged), due_at) for one in deliveries]
-        self._outbox.send(again, delay)
+        self._outbox().send(again, delay)
         self.ack(deliveries)
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
