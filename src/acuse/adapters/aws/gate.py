@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from acuse.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from acuse.adapters.aws.message import Message
     from acuse.adapters.aws.permits import Permits
     from acuse.ports import Clock
+
+log = logging.getLogger(__name__)
 
 
 class Gate:
@@ -36,9 +41,13 @@ class Gate:
         if message.action not in self._bounds:
             return self._postpone
         bound = self._bounds[message.action]
-        if bound is None or self._permits.take(message.action, bound, token, now, until):
+        if bound is None:
             return None
-        return self._postpone
+        try:
+            return None if self._permits.take(message.action, bound, token, now, until) else self._postpone
+        except StoreUnavailable as error:
+            log.warning("no permit to be had", extra={"action": message.action, "error": str(error)})
+            return self._postpone
 
     def stay(self, message: Message, token: bytes, until: datetime) -> None:
         """What was let in is so until that time."""

@@ -37,13 +37,15 @@ class Outbox:
         """
         seconds = min(MAX_DELAY_SECONDS, math.ceil(delay.total_seconds()))
         entries = [{"MessageBody": encode(message).decode(), "DelaySeconds": seconds} for message in messages]
-        in_batches(self._client.send_message_batch, self._url, entries, self._patience)
+        if in_batches(self._client.send_message_batch, self._url, entries, self._patience):
+            raise StoreUnavailable("the queue refuses a message")
 
 
-def in_batches(call: Callable[..., Any], url: str, entries: Sequence[Entry], patience: timedelta) -> None:
-    """The call has taken every entry. What it refuses as the caller's fault is let go; the rest raises."""
+def in_batches(call: Callable[..., Any], url: str, entries: Sequence[Entry], patience: timedelta) -> set[int]:
+    """The call has taken every entry but those returned, which it refused for good. Raises StoreUnavailable."""
+    refused: set[int] = set()
     for start in range(0, len(entries), MAX_ENTRIES):
-        waiting = {str(place): entry for place, entry in enumerate(entries[start : start + MAX_ENTRIES])}
+        waiting = {str(start + place): entry for place, entry in enumerate(entries[start : start + MAX_ENTRIES])}
         problem = ""
         for _ in tries(patience):
             try:
@@ -53,10 +55,12 @@ def in_batches(call: Callable[..., Any], url: str, entries: Sequence[Entry], pat
                 if is_passing(error):
                     continue
                 break
-            failed = [one for one in answer.get("Failed", []) if not one["SenderFault"]]
-            waiting = {one["Id"]: waiting[one["Id"]] for one in failed}
+            failed = answer.get("Failed", [])
+            refused |= {int(one["Id"]) for one in failed if one["SenderFault"]}
+            waiting = {one["Id"]: waiting[one["Id"]] for one in failed if not one["SenderFault"]}
             if not waiting:
                 break
             problem = failed[0]["Code"]
         if waiting:
             raise StoreUnavailable(f"the queue did not take everything: {problem}")
+    return refused

@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,9 +16,10 @@ import msgspec
 from acuse.adapters.aws.calls import patiently
 from acuse.adapters.aws.message import Message, decode, receipt_of
 from acuse.adapters.aws.outbox import MAX_ENTRIES, Outbox, in_batches
+from acuse.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from acuse.adapters.aws.gate import Gate
@@ -80,11 +82,13 @@ class SqsQueue:
         mine = self._mine(deliveries, now)
         seconds = math.ceil(self._lease.total_seconds())
         entries = [{"ReceiptHandle": receipt_of(one.token), "VisibilityTimeout": seconds} for one in mine]
-        in_batches(self._client.change_message_visibility_batch, self._url, entries, self._patience)
-        for one in mine:
-            held = self._held[one.token]
-            self._held[one.token] = held._replace(until=now + self._lease)
-            self._gate.stay(held.message, one.token, now + self._lease)
+        lost = in_batches(self._client.change_message_visibility_batch, self._url, entries, self._patience)
+        for place, one in enumerate(mine):
+            if place in lost:
+                self._held.pop(one.token, None)
+            elif (held := self._held.get(one.token)) is not None:
+                self._held[one.token] = held._replace(until=now + self._lease)
+                self._gate.stay(held.message, one.token, now + self._lease)
 
     def release(self, deliveries: Sequence[Delivery], delay: timedelta, *, charged: bool) -> None:
         """See Queue."""
@@ -93,37 +97,51 @@ class SqsQueue:
         due_at = now + delay if delay > NOW else None
         again = [self._held[one.token].message.after(one.attempt - (not charged), due_at) for one in mine]
         self._outbox.send(again, delay)
-        self.ack(mine)
+        self.ack(mine)  # One who dies before this leaves two messages; the store's guards let one of them end it.
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """See Queue."""
-        self._delete([receipt_of(one.token) for one in deliveries])
+        """See Queue. What cannot be deleted now is delivered again, and then found to be done."""
+        self._delete(deliveries)
         for one in deliveries:
             held = self._held.pop(one.token, None)
             if held is not None:
-                self._gate.leave(held.message, one.token)
+                with _only_a_warning("permit not returned"):
+                    self._gate.leave(held.message, one.token)
 
     def _take(self, limit: int, wait: float) -> list[Delivery]:
         self._forget_lost()
         taken: list[Delivery] = []
         refused: list[tuple[Delivery, Message, timedelta]] = []
         while len(taken) < limit:
-            now = self._clock.now()
-            answers = self._poll(min(MAX_ENTRIES, limit - len(taken)), wait)
+            try:
+                answers = self._poll(min(MAX_ENTRIES, limit - len(taken)), wait)
+            except StoreUnavailable:
+                if not taken:
+                    raise
+                break
             if not answers:
                 break
             wait = 0.0
             for delivery, message in answers:
-                delay = self._gate.enter(message, delivery.token, now + self._lease)
+                until = self._clock.now() + self._lease
+                delay = self._gate.enter(message, delivery.token, until)
                 if delay is None:
                     taken.append(delivery)
-                    self._held[delivery.token] = Held(message, now + self._lease)
+                    self._held[delivery.token] = Held(message, until)
                 else:
                     refused.append((delivery, message, delay))
-        for delivery, message, delay in refused:
-            self._outbox.send([message.after(delivery.attempt - 1, message.due_at)], delay)
-        self._delete([receipt_of(delivery.token) for delivery, _, _ in refused])
+        self._turn_back(refused)
         return taken
+
+    def _turn_back(self, refused: Sequence[tuple[Delivery, Message, timedelta]]) -> None:
+        """They are in the queue anew, and their attempts do not count."""
+        with _only_a_warning("messages not turned back; they come again when their leases have run out"):
+            for delay in {delay for _, _, delay in refused}:
+                again = [
+                    message.after(one.attempt - 1, message.due_at) for one, message, due in refused if due == delay
+                ]
+                self._outbox.send(again, delay)
+            self._delete([delivery for delivery, _, _ in refused])
 
     def _poll(self, most: int, wait: float) -> list[tuple[Delivery, Message]]:
         call = partial(
@@ -156,6 +174,16 @@ class SqsQueue:
         """Those whose lease has not run out."""
         return [one for one in deliveries if one.token in self._held and self._held[one.token].until > now]
 
-    def _delete(self, receipts: Sequence[str]) -> None:
-        entries = [{"ReceiptHandle": receipt} for receipt in receipts]
-        in_batches(self._client.delete_message_batch, self._url, entries, self._patience)
+    def _delete(self, deliveries: Sequence[Delivery]) -> None:
+        entries = [{"ReceiptHandle": receipt_of(one.token)} for one in deliveries]
+        with _only_a_warning("messages not deleted"):
+            in_batches(self._client.delete_message_batch, self._url, entries, self._patience)
+
+
+@contextmanager
+def _only_a_warning(text: str) -> Iterator[None]:
+    """The queue or the table being away is no reason to stop: what is left over does no harm."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        log.warning(text, extra={"error": str(error)})
