@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         timedelta, Meta(description="The same where the queue is SQS, in which every renewal is paid for.")
     ] = timedelta(seconds=30)
     patience: Annotated[timedelta, Meta(description="Longest time to try a call to DynamoDB or SQS again.")] = (
-        timedelta(seconds=5)
+        timedelta(seconds=10)
     )
     in_flight: Annotated[Count, Meta(description="Calls to DynamoDB at once.")] = 8
     postpone: Annotated[

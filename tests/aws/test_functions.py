@@ -2,256 +2,57 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import uuid
-from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from acuse.adapters.aws.message import Message, decode, encode
+from acuse.adapters.aws.message import Message
 from acuse.adapters.aws.permits import Permits
-from acuse.adapters.aws.store import DynamoStore
-from acuse.adapters.aws.table import Table
-from acuse.adapters.clock import SystemClock
-from acuse.domain.delivery import Delivery, Ending
-from acuse.domain.record import Key, Progress, Reason, Record, Status
+from acuse.domain.record import Key, Progress, Reason, Status
 from tests.aws.faults import Broken, FaultProxy
-from tests.aws.local import REGION, local_aws
 from tests.aws.runtime import Function, FunctionError
 from tests.aws.stack import HANDLERS
-from tests.contract.aws import Stream, create_table
-from tests.requests import new_id, record
+from tests.aws.stage import (
+    BUNDLE,
+    LONGEST_DELAY,
+    NO_FAILURES,
+    POSTPONE,
+    RESERVE,
+    Stage,
+    book_of,
+    closed_port,
+    deliver,
+    delivered,
+    due,
+    failures,
+    http,
+    post,
+)
+from tests.requests import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from acuse.domain.record import Part
 
-TESTS = Path(__file__).parent.parent
-BUNDLE = TESTS.parent / "build" / "bundle"
-PATIENCE = timedelta(seconds=10)
-POSTPONE = 7
-LONGEST_DELAY = 900
-NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
-RESERVE = 3.0
+WHERE = """
+import acuse
 
-
-class Stage:
-    """A table with its stream, and a queue that goes by a clock of its own. What happens between them, a test does."""
-
-    def __enter__(self) -> Self:
-        assert (BUNDLE / "acuse").is_dir(), "run `make bundle` first"
-        self.aws = local_aws(still=True)
-        self.name = f"acuse-{uuid.uuid4().hex}"
-        with ExitStack() as undo:
-            dynamodb, self.sqs, streams = (
-                undo.enter_context(closing(self.aws.client(service, max_pool_connections=16)))
-                for service in ("dynamodb", "sqs", "dynamodbstreams")
-            )
-            self._stream = Stream(streams, create_table(dynamodb, self.name))
-            undo.callback(dynamodb.delete_table, TableName=self.name)
-            self.url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
-            undo.callback(self.sqs.delete_queue, QueueUrl=self.url)
-            self.table = Table(dynamodb, self.name, patience=PATIENCE, in_flight=8)
-            self.store = DynamoStore(self.table, SystemClock())
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._undo.close()
-
-    def environment(self, endpoint: str = "") -> dict[str, str]:
-        return {
-            **self.aws.environment,
-            "AWS_ENDPOINT_URL": endpoint or self.aws.url,
-            "ACUSE_STORE": f"dynamodb://{self.name}",
-            "ACUSE_QUEUE": f"sqs://{self.name}",
-            "ACUSE_ACTIONS": str(TESTS / "actions.py"),
-            "ACUSE_PATIENCE": "0.3",
-            "ACUSE_POSTPONE": str(POSTPONE),
-        }
-
-    def function(self, module: str, *, endpoint: str = "", timeout: float = 30) -> Function:
-        return Function(BUNDLE, f"{HANDLERS}.{module}.handler", self.environment(endpoint), timeout=timeout)
-
-    def forget(self) -> None:
-        """What was sent and what was changed until now are of no interest any more."""
-        self.sent(after=LONGEST_DELAY)
-        self._stream.read()
-
-    def sent(self, *, after: float = 0) -> list[Message]:
-        """What can be received so many seconds later, and is in the queue no more."""
-        if after:
-            self.aws.pass_time(after)
-        found: list[Message] = []
-        while batch := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
-            found += [decode(one["Body"]) for one in batch]
-            entries = [{"Id": str(place), "ReceiptHandle": one["ReceiptHandle"]} for place, one in enumerate(batch)]
-            self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
-        return sorted(found, key=lambda one: (one.id, one.part))
-
-    def changes(self) -> list[dict[str, Any]]:
-        """What has come to the table's stream since the last time, as Lambda hands it on."""
-        read: list[dict[str, Any]] = json.loads(json.dumps(self._stream.read(), default=_plain))
-        return read
-
-    def add(self, action: str, **members: Any) -> Record:
-        """A new request, in the table and not yet in the queue."""
-        new = record(SystemClock().now(), action=action, **members)
-        self.store.add([new])
-        return new
-
-    def planned(self, action: str, parts: int, **members: Any) -> Record:
-        """A request that waits for its parts, the first plan of it."""
-        new = self.add(action, **members)
-        assert self.store.plan(delivery(Key(new.id)), [b"%d" % part for part in range(1, parts + 1)])
-        return new
-
-    def end(self, *keys: Key, plan: int = 1, **members: Any) -> None:
-        """The parts, or requests, end: as finished, if nothing else is said."""
-        at = SystemClock().now()
-        how = members or {"result": b"1"}
-        assert all(self.store.settle([Ending(delivery=delivery(key, plan), at=at, **how) for key in keys]))
-
-    def record(self, id_: str) -> Record:
-        return self.store.get([id_])[id_]
-
-    def part(self, id_: str, part: int) -> Part:
-        return self.store.parts([Key(id_, part)])[Key(id_, part)]
-
-
-def delivery(key: Key, plan: int = 0) -> Delivery:
-    return Delivery(key=key, attempt=1, token=b"%d receipt" % plan)
-
-
-def due(record: Record, **members: Any) -> Message:
-    return Message(id=record.id, action=record.action, **members)
-
-
-def delivered(message: Message | str, receives: int = 1) -> dict[str, Any]:
-    """One record of what the queue hands to a function."""
-    body = message if isinstance(message, str) else encode(message).decode()
-    return {
-        "messageId": str(uuid.uuid4()),
-        "receiptHandle": str(uuid.uuid4()),
-        "body": body,
-        "attributes": {
-            "ApproximateReceiveCount": str(receives),
-            "SentTimestamp": "1767225600000",
-            "SenderId": "000000000000",
-            "ApproximateFirstReceiveTimestamp": "1767225600000",
-        },
-        "messageAttributes": {},
-        "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:{REGION}:000000000000:acuse",
-        "awsRegion": REGION,
-    }
-
-
-def deliver(function: Function, *batch: Message | str | dict[str, Any]) -> Any:
-    """What the function says of the batch."""
-    return function.invoke({"Records": [one if isinstance(one, dict) else delivered(one) for one in batch]})
-
-
-def failures(*batch: dict[str, Any]) -> dict[str, Any]:
-    return {"batchItemFailures": [{"itemIdentifier": one["messageId"]} for one in batch]}
-
-
-def http(
-    body: bytes = b"",
-    *,
-    method: str = "POST",
-    path: str = "/v1/requests",
-    is_base64: bool = False,
-    **headers: str,
-) -> dict[str, Any]:
-    """An event of an HTTP API, payload format 2.0. A header `content_type` is the field content-type."""
-    fields = {"content_type": "application/json", "content_length": str(len(body)), **headers}
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"host": "api.example", **{name.replace("_", "-"): value for name, value in fields.items()}},
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "api",
-            "domainName": "api.example",
-            "domainPrefix": "api",
-            "http": {
-                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "tests",
-            },
-            "requestId": "request",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "01/Jan/2026:00:00:00 +0000",
-            "timeEpoch": 1767225600000,
-        },
-        "isBase64Encoded": is_base64,
-    }  # fmt: skip
-    return event | ({"body": base64.b64encode(body).decode() if is_base64 else body.decode()} if body else {})
-
-
-def post(function: Function, **members: Any) -> tuple[int, dict[str, Any]]:
-    """The status of the answer, and its body as JSON."""
-    answer = function.invoke(http(json.dumps(members).encode()))
-    return answer["statusCode"], json.loads(answer["body"])
-
-
-@contextmanager
-def closed_port() -> Iterator[str]:
-    """An address at which nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-
-
-def book_of(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def _plain(value: object) -> object:
-    match value:
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime():
-            return value.timestamp()
-        case _:
-            raise TypeError(type(value))
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Stage]:
-    with Stage() as stage:
-        yield stage
-
-
-@pytest.fixture
-def stage(shared: Stage) -> Stage:
-    shared.forget()
-    return shared
+class Where(acuse.Action, tag="where"):
+    def run(self) -> str:
+        return acuse.__file__
+"""
 
 
 @pytest.fixture(scope="module")
 def api(shared: Stage) -> Iterator[Function]:
     with shared.function("api") as function:
-        yield function
-
-
-@pytest.fixture(scope="module")
-def worker(shared: Stage) -> Iterator[Function]:
-    with shared.function("worker") as function:
         yield function
 
 
@@ -504,7 +305,7 @@ def test_what_outlasts_the_function_is_stopped_and_the_rest_is_left_to_another_c
     last = stage.add("once", book=str(books[0]), until=str(tmp_path / "never"))
     rest = stage.add("notes", book=str(books[1]))
     more = stage.add("notes", book=str(books[2]), until=str(tmp_path / "never"))
-    with stage.function("worker", timeout=RESERVE + 1.5) as worker:
+    with stage.function("worker", timeout=2 * RESERVE + 0.5) as worker:
         assert deliver(worker, due(last), due(rest)) == NO_FAILURES
         ended, anew = stage.record(last.id), stage.sent()
 
@@ -518,6 +319,31 @@ def test_what_outlasts_the_function_is_stopped_and_the_rest_is_left_to_another_c
         assert [book_of(book) for book in books] == [["run"], [], ["run"]]
         assert deliver(worker, *anew) == NO_FAILURES
     assert stage.record(rest.id).attempts == 1
+
+
+def test_an_end_that_cannot_be_recorded_fails_its_message_before_the_function_is_cut_off(stage: Stage) -> None:
+    request = stage.add("echo")
+    message = delivered(due(request))
+    with (
+        FaultProxy(stage.aws.url) as proxy,
+        stage.function("worker", endpoint=proxy.url, timeout=2 * RESERVE + 0.5) as worker,
+    ):
+        proxy.always("BatchExecuteStatement", Broken())
+
+        assert deliver(worker, message) == failures(message)
+
+        assert stage.record(request.id) == request
+        proxy.clear()
+        assert deliver(worker, message) == NO_FAILURES
+    assert stage.record(request.id).status is Status.FINISHED
+
+
+def test_a_function_with_too_little_time_for_any_run_says_so(stage: Stage) -> None:
+    request = stage.add("echo")
+    with stage.function("worker", timeout=RESERVE) as worker, pytest.raises(FunctionError, match="at least 6 seconds"):
+        deliver(worker, due(request))
+
+    assert stage.record(request.id) == request
 
 
 def test_what_takes_the_function_down_is_an_error_and_the_next_call_goes_on(stage: Stage, tmp_path: Path) -> None:
@@ -544,12 +370,12 @@ def test_a_split_is_planned_its_parts_run_and_their_results_merged(
     assert deliver(worker, due(request)) == NO_FAILURES  # once too often: it waits for its parts
     assert stage.record(request.id).progress == Progress(parts=3, left=3, failed=0)
 
-    parts = [due(request, part=part, plan=1) for part in (2, 3, 1)]
+    parts = [due(request, part=part, turn=1) for part in (2, 3, 1)]
     assert deliver(worker, *parts, *parts) == NO_FAILURES
     assert stage.record(request.id).progress == Progress(parts=3, left=0, failed=0)
     assert stage.record(request.id).status is Status.ACCEPTED
 
-    assert deliver(worker, due(request, plan=1), due(request, plan=1)) == NO_FAILURES
+    assert deliver(worker, due(request, turn=1), due(request, turn=1)) == NO_FAILURES
     ended = stage.record(request.id)
     assert (ended.status, ended.result) == (Status.FINISHED, b'{"sum":6}')
     assert book_of(book) == ["part 2", "part 3", "part 1", "merge"]
@@ -559,8 +385,8 @@ def test_what_has_a_failed_part_is_not_merged(stage: Stage, worker: Function, tm
     request = stage.planned("sums", 2, upto=2, bad=2, book=str(tmp_path / "book"))
     stage.end(Key(request.id, 1))
 
-    assert deliver(worker, delivered(due(request, part=2, plan=1), receives=2)) == NO_FAILURES
-    assert deliver(worker, due(request, plan=1)) == NO_FAILURES
+    assert deliver(worker, delivered(due(request, part=2, turn=1), receives=2)) == NO_FAILURES
+    assert deliver(worker, due(request, turn=1)) == NO_FAILURES
 
     part, ended = stage.part(request.id, 2), stage.record(request.id)
     assert (part.status, part.attempts, part.error and part.error.reason) == (Status.FAILED, 2, Reason.RAISED)
@@ -609,6 +435,23 @@ def test_what_has_no_permit_is_sent_anew_and_one_that_was_held_is_given_back(
     assert permits.take("alone", 1, b"another", now, now + timedelta(seconds=1))
 
 
+def test_a_run_finds_the_modules_that_its_function_finds_though_the_environment_names_no_path(
+    stage: Stage, tmp_path: Path
+) -> None:
+    lines = ["import os, sys", f"sys.path.append({str(BUNDLE)!r})", "del os.environ['PYTHONPATH']"]
+    lines.append(f"from {HANDLERS}.worker import handler")
+    (tmp_path / "as_on_aws.py").write_text("\n".join(lines))
+    (tmp_path / "where.py").write_text(WHERE)
+    request = stage.add("where")
+    environment = {**stage.environment(), "ACUSE_ACTIONS": str(tmp_path / "where.py")}
+
+    with Function(tmp_path, "as_on_aws.handler", environment) as worker:
+        assert deliver(worker, due(request)) == NO_FAILURES
+
+    ended = stage.record(request.id)
+    assert json.loads(ended.result or b"null") == str(BUNDLE / "acuse" / "__init__.py"), ended.error
+
+
 def test_a_request_ends_as_abandoned(stage: Stage, dead_letters: Function) -> None:
     request = stage.add("echo")
 
@@ -616,7 +459,7 @@ def test_a_request_ends_as_abandoned(stage: Stage, dead_letters: Function) -> No
 
     ended = stage.record(request.id)
     assert (ended.status, ended.error and ended.error.reason) == (Status.FAILED, Reason.ABANDONED)
-    assert ended.attempts == 4
+    assert ended.attempts == 3
     assert ended.finished_at is not None
     assert ended.finished_at >= ended.created_at
 
@@ -625,7 +468,7 @@ def test_a_part_is_counted_so_that_the_merge_is_due(stage: Stage, dead_letters: 
     request = stage.planned("sums", 2, upto=2)
     stage.end(Key(request.id, 1))
 
-    assert deliver(dead_letters, due(request, part=2, plan=1)) == NO_FAILURES
+    assert deliver(dead_letters, due(request, part=2, turn=1)) == NO_FAILURES
 
     part = stage.part(request.id, 2)
     assert (part.status, part.error and part.error.reason) == (Status.FAILED, Reason.ABANDONED)
@@ -635,11 +478,11 @@ def test_a_part_is_counted_so_that_the_merge_is_due(stage: Stage, dead_letters: 
 
 def test_a_merge_ends_as_abandoned_once_it_is_due(stage: Stage, dead_letters: Function) -> None:
     request = stage.planned("sums", 1, upto=1)
-    assert deliver(dead_letters, due(request, plan=1)) == NO_FAILURES
+    assert deliver(dead_letters, due(request, turn=1)) == NO_FAILURES
     assert stage.record(request.id).status is Status.ACCEPTED
     stage.end(Key(request.id, 1))
 
-    assert deliver(dead_letters, due(request, plan=1)) == NO_FAILURES
+    assert deliver(dead_letters, due(request, turn=1)) == NO_FAILURES
 
     ended = stage.record(request.id)
     assert (ended.status, ended.error and ended.error.reason) == (Status.FAILED, Reason.ABANDONED)
@@ -655,7 +498,7 @@ def test_what_has_ended_or_waits_for_its_parts_or_never_was_stays_as_it_is(
     before, part = stage.store.get(ids), stage.part(waiting.id, 1)
     never = Message(id=new_id(), action="echo")
 
-    batch = [due(ended), due(waiting), due(waiting, part=1, plan=1), due(waiting, part=9, plan=1), never]
+    batch = [due(ended), due(waiting), due(waiting, part=1, turn=1), due(waiting, part=9, turn=1), never]
     assert deliver(dead_letters, *batch) == NO_FAILURES
 
     assert stage.store.get([*ids, never.id]) == before

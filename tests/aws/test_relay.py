@@ -12,7 +12,7 @@ from acuse.adapters.aws.permits import Permits
 from acuse.domain.record import Failure, Key, Reason, Status
 from tests.aws.faults import Broken, FaultProxy, PartlyThrottled, ResetAfter
 from tests.aws.runtime import Function, FunctionError
-from tests.aws.test_functions import NO_FAILURES, Stage, book_of, deliver, due
+from tests.aws.stage import NO_FAILURES, Stage, book_of, deliver, due
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,26 +24,8 @@ ABANDONED = Failure(Reason.ABANDONED, "it took too long")
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Stage]:
-    with Stage() as stage:
-        yield stage
-
-
-@pytest.fixture
-def stage(shared: Stage) -> Stage:
-    shared.forget()
-    return shared
-
-
-@pytest.fixture(scope="module")
 def relay(shared: Stage) -> Iterator[Function]:
     with shared.function("relay") as function:
-        yield function
-
-
-@pytest.fixture(scope="module")
-def worker(shared: Stage) -> Iterator[Function]:
-    with shared.function("worker") as function:
         yield function
 
 
@@ -82,14 +64,14 @@ def test_a_plan_calls_for_its_parts_and_the_end_of_the_last_for_the_merge(stage:
     created_claimed_planned = 3
     assert relayed(stage, relay, created_claimed_planned + 3) == [
         due(request),
-        *(due(request, part=part, plan=1) for part in (1, 2, 3)),
+        *(due(request, part=part, turn=1) for part in (1, 2, 3)),
     ]
 
     stage.end(Key(request.id, 3))
     assert relayed(stage, relay, 2) == []
 
     stage.end(Key(request.id, 1), Key(request.id, 2))
-    assert relayed(stage, relay, 3) == [due(request, plan=1)]
+    assert relayed(stage, relay, 3) == [due(request, turn=1)]
 
     stage.end(Key(request.id), result=b'{"sum":6}')
     assert relayed(stage, relay, 1) == []
@@ -98,7 +80,7 @@ def test_a_plan_calls_for_its_parts_and_the_end_of_the_last_for_the_merge(stage:
 def test_a_plan_without_parts_calls_for_the_merge(stage: Stage, relay: Function) -> None:
     request = stage.planned("sums", 0, upto=0)
 
-    assert relayed(stage, relay, 3) == [due(request), due(request, plan=1)]
+    assert relayed(stage, relay, 3) == [due(request), due(request, turn=1)]
 
 
 def test_a_reopened_request_calls_for_what_is_to_be_done_again(stage: Stage, relay: Function) -> None:
@@ -116,9 +98,9 @@ def test_a_reopened_request_calls_for_what_is_to_be_done_again(stage: Stage, rel
     renumbered_reopened = 2
     assert relayed(stage, relay, 1 + renumbered_recounted_reopened + 2 + renumbered_reopened) == [
         due(single),
-        due(parted, part=2, plan=2),
-        due(parted, part=3, plan=2),
-        due(merged, plan=2),
+        due(parted, part=2, turn=2),
+        due(parted, part=3, turn=2),
+        due(merged, turn=2),
     ]
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from acuse.domain.delivery import Delivery, Ending
     from acuse.domain.outcome import Addition
     from acuse.domain.record import Part, Record
+    from acuse.ports import Clock
 
 PATIENCE = timedelta(seconds=10)
 NOW = timedelta(0)
@@ -165,6 +166,27 @@ def aws(lease: timedelta, bounds: Mapping[str, int | None]) -> Iterator[Aws]:
     made = Aws(lease, bounds)
     yield made
     made.close()
+
+
+class Live:
+    """DynamoDB and SQS that go by the time, with a relay that runs after every write."""
+
+    def __init__(self, clock: Clock, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
+        local = local_aws()
+        name = f"acuse-{uuid.uuid4()}"
+        dynamodb, sqs = local.client("dynamodb", max_pool_connections=16), local.client("sqs", max_pool_connections=16)
+        table = Table(dynamodb, name, patience=PATIENCE, in_flight=8)
+        stream = Stream(local.client("dynamodbstreams"), create_table(dynamodb, name))
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.store = Relayed(DynamoStore(table, clock), stream.read, Outbox(sqs, url, patience=PATIENCE))
+        gate = Gate(Permits(table), clock, bounds=bounds, postpone=NOW)
+        self.queue = SqsQueue(sqs, url, clock, gate, lease=lease, patience=PATIENCE)
+        self.settings = {**local.environment, "ACUSE_STORE": f"dynamodb://{name}"}
+
+
+@contextmanager
+def live_aws(clock: Clock, lease: timedelta, bounds: Mapping[str, int | None]) -> Iterator[Live]:
+    yield Live(clock, lease, bounds)
 
 
 def create_table(dynamodb: Any, name: str) -> str:

@@ -116,4 +116,4 @@ def test_ten_thousand_parts_cost_as_much_each_as_ten(metered: Metered) -> None:
 
 
 def _delivery(key: Key, plan: int) -> Delivery:
-    return Message(id=key.id, part=key.part, action="delay", plan=plan).delivery("receipt", 1)
+    return Message(id=key.id, part=key.part, action="delay", turn=plan).delivery("receipt", 1)

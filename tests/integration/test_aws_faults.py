@@ -9,12 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from acuse.adapters.aws import calls
 from acuse.adapters.aws.gate import Gate
-from acuse.adapters.aws.message import Message
-from acuse.adapters.aws.outbox import Outbox
+from acuse.adapters.aws.message import Message, encode
+from acuse.adapters.aws.outbox import Outbox, in_batches
 from acuse.adapters.aws.permits import Permits
+from acuse.adapters.aws.pushed import PushedQueue
 from acuse.adapters.aws.queue import SqsQueue
 from acuse.adapters.aws.relay import called_for
 from acuse.adapters.aws.store import DynamoStore
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from acuse.domain.record import Record
 
 READ_SECONDS = 0.25
+IN_FLIGHT = 8
 PASSING: list[Fault] = [
     Throttle(),
     Broken(),
@@ -60,34 +63,45 @@ NOW = timedelta(0)
 FAILURE = Failure(Reason.RAISED, "no")
 
 
+class Wire:
+    """Clients that meet what the proxy is told to do, and some that do not."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self.proxy = proxy
+        self.dynamodb = calls.client("dynamodb", in_flight=IN_FLIGHT)
+        self.sqs = calls.client("sqs", in_flight=IN_FLIGHT)
+        self.straight = local_aws().client("dynamodb")
+        self.streams = local_aws().client("dynamodbstreams")
+
+
 class Bench:
     """The adapters, with a wire that fails as it is told."""
 
-    def __init__(self, proxy: FaultProxy) -> None:
-        self.wire = proxy
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire.proxy
         self.clock = SystemClock()
         self.aws = local_aws()
         self.name = f"acuse-{uuid.uuid4()}"
-        dynamodb = self.aws.client("dynamodb")
-        self.stream = Stream(self.aws.client("dynamodbstreams"), create_table(dynamodb, self.name))
-        self.url = self.aws.client("sqs").create_queue(QueueName=self.name)["QueueUrl"]
+        self.stream = Stream(wire.streams, create_table(wire.straight, self.name))
+        self.dynamodb, self.sqs = wire.dynamodb, wire.sqs
+        self.url = wire.sqs.create_queue(QueueName=self.name)["QueueUrl"]
         self.store = self.store_with(patience=timedelta(seconds=10))
-        self.sqs = calls.client("sqs", in_flight=8)
+
+    def table_with(self, patience: timedelta) -> Table:
+        return Table(self.dynamodb, self.name, patience=patience, in_flight=IN_FLIGHT)
 
     def store_with(self, patience: timedelta) -> DynamoStore:
-        client = calls.client("dynamodb", in_flight=8)
-        return DynamoStore(Table(client, self.name, patience=patience, in_flight=8), self.clock)
+        return DynamoStore(self.table_with(patience), self.clock)
 
     def outbox(self, patience: timedelta = timedelta(seconds=10)) -> Outbox:
         return Outbox(self.sqs, self.url, patience=patience)
 
     def queue(self, lease: timedelta = timedelta(seconds=30)) -> SqsQueue:
-        permits = Permits(Table(calls.client("dynamodb", in_flight=8), self.name, patience=NOW, in_flight=8))
-        gate = Gate(permits, self.clock, bounds={"delay": None}, postpone=NOW)
+        gate = Gate(Permits(self.table_with(NOW)), self.clock, bounds={"delay": None}, postpone=NOW)
         return SqsQueue(self.sqs, self.url, self.clock, gate, lease=lease, patience=timedelta(seconds=10))
 
     def delivery(self, key: Key, plan: int = 0) -> Delivery:
-        return Message(id=key.id, part=key.part, action="delay", plan=plan).delivery("receipt", 1)
+        return Message(id=key.id, part=key.part, action="delay", turn=plan).delivery("receipt", 1)
 
     def finished(self, key: Key, plan: int = 0, result: bytes = b"1") -> Ending:
         return Ending(delivery=self.delivery(key, plan), at=self.clock.now(), result=result)
@@ -115,14 +129,21 @@ class Bench:
         return called_for(self.stream.read())
 
 
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with pytest.MonkeyPatch.context() as patched, FaultProxy(local_aws().url) as proxy:
+        patched.setattr(calls, "READ_SECONDS", READ_SECONDS)
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": proxy.url}.items():
+            patched.setenv(name, value)
+        yield Wire(proxy)
+
+
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(calls, "READ_SECONDS", READ_SECONDS)
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with FaultProxy(local_aws().url) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        yield Bench(proxy)
+def bench(wire: Wire) -> Iterator[Bench]:
+    wire.proxy.clear()
+    wire.proxy.calls.clear()
+    wire.proxy.met = 0
+    return Bench(wire)
 
 
 @pytest.mark.parametrize("fault", PASSING, ids=repr)
@@ -209,8 +230,7 @@ def test_a_table_that_stays_away_is_an_error_for_each_and_nothing_is_stored(benc
 
 
 def test_what_no_other_try_would_help_is_not_tried_again(bench: Bench) -> None:
-    client = calls.client("dynamodb", in_flight=1)
-    nowhere = DynamoStore(Table(client, "nowhere", patience=timedelta(minutes=10), in_flight=1), bench.clock)
+    nowhere = DynamoStore(Table(bench.dynamodb, "nowhere", patience=timedelta(minutes=10), in_flight=1), bench.clock)
 
     with pytest.raises(StoreUnavailable, match="ResourceNotFound"):
         nowhere.get(["x"])
@@ -295,12 +315,12 @@ def test_a_plan_that_stopped_on_the_way_is_replaced_by_the_next(bench: Bench, ca
     assert {message.part for message in messages} == {1, 2, 3}
     assert bench.values(one.id, 3) == [b'"new"'] * 3
     # What the first plan had queued is of no effect.
-    old = [bench.finished(message.key, message.plan, b'"old"') for message in early if message.part]
+    old = [bench.finished(message.key, message.turn, b'"old"') for message in early if message.part]
     assert not any(bench.store.settle(old))
     assert bench.progress(one.id) == Progress(parts=3, left=3, failed=0)
-    assert all(bench.store.settle([bench.finished(message.key, message.plan) for message in messages]))
+    assert all(bench.store.settle([bench.finished(message.key, message.turn) for message in messages]))
     [merge] = bench.due()
-    assert bench.store.settle([bench.finished(merge.key, merge.plan)]) == [True]
+    assert bench.store.settle([bench.finished(merge.key, merge.turn)]) == [True]
 
 
 def test_parts_that_end_before_their_plan_is_complete_are_counted(bench: Bench) -> None:
@@ -314,7 +334,7 @@ def test_parts_that_end_before_their_plan_is_complete_are_counted(bench: Bench) 
         while len(parts) < 2:
             parts += bench.due()
 
-        assert all(impatient.settle([bench.finished(part.key, part.plan) for part in parts]))
+        assert all(impatient.settle([bench.finished(part.key, part.turn) for part in parts]))
 
         assert planning.result()
     assert bench.progress(one.id) == Progress(parts=2, left=0, failed=0)
@@ -361,7 +381,7 @@ def test_opening_again_under_a_fault_queues_the_failed_parts_once(bench: Bench, 
     messages = bench.due()
     assert sorted(message.part for message in messages) == [38, 39, 40]
     assert bench.progress(id_) == Progress(parts=40, left=3, failed=0)
-    assert all(bench.store.settle([bench.finished(message.key, message.plan) for message in messages]))
+    assert all(bench.store.settle([bench.finished(message.key, message.turn) for message in messages]))
     assert [message.key for message in bench.due()] == [Key(id_)]
 
 
@@ -382,7 +402,7 @@ def test_what_stopped_while_it_was_opened_again_can_be_opened_again(
         assert bench.store.reopen([id_]) == [True]
 
     for message in [*early, *bench.due()]:
-        bench.store.settle([bench.finished(message.key, message.plan)])
+        bench.store.settle([bench.finished(message.key, message.turn)])
 
     assert bench.progress(id_) == Progress(parts=40, left=0, failed=0)
     assert {message.key for message in [*early, *bench.due()] if not message.part} == {Key(id_)}
@@ -423,6 +443,51 @@ def test_a_queue_under_a_fault_gives_takes_back_and_deletes(bench: Bench, fault:
     assert first.key == again.key
     assert again.attempt > first.attempt
     assert bench.wire.met == 4
+
+
+def test_what_a_function_gives_back_twice_is_sent_once(bench: Bench) -> None:
+    gate = Gate(Permits(bench.table_with(NOW)), bench.clock, bounds={"limited": 1}, postpone=NOW)
+    pushed = PushedQueue(bench.outbox, gate, bench.clock)
+    body = encode(Message(id="x", action="limited")).decode()
+    delivery = pushed.accept(body, "receipt", 1, bench.clock.now() + timedelta(seconds=30))
+    assert delivery is not None
+    bench.wire.always("UpdateItem", Broken())
+
+    pushed.release([delivery], NOW, charged=True)
+    pushed.release([delivery], NOW, charged=True)
+    pushed.ack([delivery])
+
+    assert bench.wire.calls.count("SendMessageBatch") == 1
+    assert bench.wire.met == 1
+
+
+def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
+    made = calls.is_passing(EndpointConnectionError(endpoint_url="http://nowhere"))
+    slow = calls.is_passing(ConnectTimeoutError(endpoint_url="http://nowhere"))
+
+    assert made
+    assert slow
+
+
+@pytest.mark.parametrize(
+    ("code", "is_sender", "arrives"),
+    [("KMS.ThrottlingException", True, True), ("InternalError", False, True), ("InvalidMessageContents", True, False)],
+)
+def test_a_message_that_the_queue_does_not_take_is_sent_again_or_told(
+    code: str, *, arrives: bool, is_sender: bool
+) -> None:
+    answers: list[dict[str, Any]] = [
+        {"Failed": [{"Id": "0", "Code": code, "SenderFault": is_sender}]},
+        {"Successful": [{"Id": "0"}]},
+    ]
+
+    def send(**_: object) -> dict[str, Any]:
+        return answers.pop(0)
+
+    refused = in_batches(send, "url", [{"MessageBody": "x"}], timedelta(seconds=10))
+
+    assert refused == (set() if arrives else {0})
+    assert len(answers) == (0 if arrives else 1)
 
 
 def received(queue: SqsQueue) -> Delivery:

@@ -27,6 +27,7 @@ from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.domain.errors import RunnerUnavailable, StoreUnavailable
 from acuse.domain.record import Key, Reason, Record, Status
+from tests.contract.aws import live_aws
 from tests.requests import new_id, record
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ def catalogue() -> Catalogue:
 class Site:
     """A store and its queue, and workers over them."""
 
-    def __init__(self, store: Store, queue: Queue, catalogue: Catalogue, data: Path) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, catalogue: Catalogue, data: Path, elsewhere: Mapping[str, str] = {}
+    ) -> None:
+        """`elsewhere`: how another process finds the store, if not in the folder."""
         self.store = store
         self.queue = queue
         self.clock = SystemClock()
         self.catalogue = catalogue
         self.data = data
+        self.elsewhere = elsewhere
 
     def add(self, **members: Any) -> str:
         added = record(self.clock.now(), **members)
@@ -80,7 +85,8 @@ class Site:
         drain: timedelta = timedelta(seconds=30),
         wrap: Callable[[Runner], Runner] = lambda it: it,
     ) -> Iterator[Worker]:
-        environment = {**os.environ, **Settings(actions=(ACTIONS,), data=self.data).to_environment()}
+        settings = Settings(actions=(ACTIONS,), data=self.data).to_environment()
+        environment = {**os.environ, **settings, **self.elsewhere}
         worker = Worker(
             self.store,
             self.queue,
@@ -108,6 +114,10 @@ def opened(kind: str, folder: Path, catalogue: Catalogue) -> Iterator[Site]:
         memory = Memory(clock)
         yield Site(MemoryStore(memory), MemoryQueue(memory, lease=LEASE, bounds=bounds), catalogue, folder)
         return
+    if kind == "aws":
+        with live_aws(clock, lease=LEASE, bounds=bounds) as aws:
+            yield Site(aws.store, aws.queue, catalogue, folder, aws.settings)
+        return
     busy = timedelta(seconds=5)
     durable = Database(folder / "acuse.db", durable=True, busy=busy)
     quick = Database(folder / "acuse.db", durable=False, busy=busy)
@@ -117,13 +127,16 @@ def opened(kind: str, folder: Path, catalogue: Catalogue) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, catalogue: Catalogue) -> Iterator[Site]:
-    """Over SQLite; merges read it from another process, so that memory would not do."""
-    with opened("sqlite", tmp_path, catalogue) as made:
+def site(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Catalogue) -> Iterator[Site]:
+    """Over SQLite, unless the test is over both; merges read it from another process, so that memory would not do."""
+    with opened(getattr(request, "param", "sqlite"), tmp_path, catalogue) as made:
         yield made
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+over_both = pytest.mark.parametrize("site", ["sqlite", "aws"], indirect=True)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "aws"])
 def test_what_is_added_is_run_and_finished(kind: str, tmp_path: Path, catalogue: Catalogue) -> None:
     with opened(kind, tmp_path, catalogue) as site, site.working():
         ids = [site.add(action="misbehaves", how="nothing", number=number) for number in range(50)]
@@ -187,6 +200,7 @@ def test_every_misbehaviour_ends_as_failed(site: Site, tmp_path: Path, how: str,
         assert site.ended(after).status is Status.FINISHED
 
 
+@over_both
 def test_a_run_that_asks_for_it_is_run_again(site: Site) -> None:
     with site.working():
         assert (site.ended(site.add(action="misbehaves", how="postpones")).attempts) == 2
@@ -318,6 +332,7 @@ def test_a_run_that_leaves_for_another_folder_takes_no_other_along(site: Site) -
         assert site.ended(site.add(action="sums", upto=3)).result == b'{"sum":6}'
 
 
+@over_both
 def test_what_waits_behind_a_long_run_is_taken_by_another_runner(site: Site, tmp_path: Path) -> None:
     go = tmp_path / "go"
     with site.working(runners=2):
@@ -345,6 +360,7 @@ def test_runs_that_turn_out_longer_than_thought_are_shared_with_other_runners(si
     assert {site.store.get([one.id])[one.id].attempts for one in longer} == {1}
 
 
+@over_both
 def test_a_lease_is_kept_as_long_as_the_run_lasts(site: Site, tmp_path: Path) -> None:
     book = tmp_path / "book"
     with site.working(runners=2):
@@ -355,6 +371,7 @@ def test_a_lease_is_kept_as_long_as_the_run_lasts(site: Site, tmp_path: Path) ->
     assert book.read_text() == "run\n"
 
 
+@over_both
 def test_an_action_runs_no_more_often_at_once_than_its_bound(site: Site, tmp_path: Path) -> None:
     book = tmp_path / "book"
     with site.working(runners=3), site.working(runners=2):
@@ -364,6 +381,7 @@ def test_an_action_runs_no_more_often_at_once_than_its_bound(site: Site, tmp_pat
     assert book.read_text().split() == ["begin", "end"] * 12
 
 
+@over_both
 def test_a_split_action_is_merged_once(site: Site, tmp_path: Path) -> None:
     book = tmp_path / "book"
     with site.working(runners=2), site.working():
@@ -374,11 +392,13 @@ def test_a_split_action_is_merged_once(site: Site, tmp_path: Path) -> None:
     assert sorted(lines) == sorted(["merge", *(f"part {number}" for number in range(1, 151))])
 
 
+@over_both
 def test_a_split_into_nothing_is_merged(site: Site) -> None:
     with site.working():
         assert site.ended(site.add(action="sums", upto=0)).result == b'{"sum":0}'
 
 
+@over_both
 def test_a_request_with_a_failed_part_fails_and_names_it(site: Site) -> None:
     with site.working():
         failed = site.ended(site.add(action="sums", upto=130, bad=120))
@@ -388,6 +408,7 @@ def test_a_request_with_a_failed_part_fails_and_names_it(site: Site) -> None:
     assert failed.error.detail == "1 of 130 parts failed; part 120: raised: ValueError: part 120 is bad"
 
 
+@over_both
 def test_only_the_failed_parts_of_a_reopened_request_are_run_again(site: Site, tmp_path: Path) -> None:
     book = tmp_path / "book"
     with site.working():
@@ -401,6 +422,7 @@ def test_only_the_failed_parts_of_a_reopened_request_are_run_again(site: Site, t
     assert book.read_text().splitlines().count("part 3") == 1
 
 
+@over_both
 def test_a_delivery_whose_attempts_are_used_up_is_not_run(site: Site, tmp_path: Path) -> None:
     book = tmp_path / "book"
     id_ = site.add(action="misbehaves", how="nothing", book=str(book))
@@ -416,6 +438,7 @@ def test_a_delivery_whose_attempts_are_used_up_is_not_run(site: Site, tmp_path: 
     assert not book.exists()
 
 
+@over_both
 def test_what_ended_before_is_dropped(site: Site) -> None:
     class Forgetful:
         """Delivers what is not there, and never again."""
@@ -458,6 +481,7 @@ def test_stopping_lets_the_run_under_way_end(site: Site, tmp_path: Path) -> None
     assert site.store.get([id_])[id_].status is Status.FINISHED
 
 
+@over_both
 def test_a_run_that_outlasts_the_drain_is_given_back_uncharged(site: Site, tmp_path: Path) -> None:
     book, go = tmp_path / "book", tmp_path / "go"
     with site.working(drain=timedelta(seconds=0.2)):

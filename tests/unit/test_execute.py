@@ -88,6 +88,11 @@ def test_what_has_ended_is_dropped(status: Status) -> None:
     assert isinstance(task(planned, part_of(planned, status)), Drop)
 
 
+def test_what_waits_for_its_parts_is_dropped() -> None:
+    assert isinstance(task(split_record(left=1)), Drop)
+    assert step(split_record(left=0)) is Step.MERGE
+
+
 def test_what_is_not_there_is_dropped() -> None:
     one = record()
 

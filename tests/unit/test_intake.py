@@ -30,6 +30,7 @@ class GatedStore(MemoryStore):
         self.gate = threading.Semaphore(0)
         self.batches: list[int] = []
         self.error: Exception | None = None
+        self.refused: set[str] = set()
 
     def add(self, records: Sequence[Record]) -> list[Addition]:
         if not records:
@@ -39,7 +40,8 @@ class GatedStore(MemoryStore):
         self.batches.append(len(records))
         if self.error is not None:
             raise self.error
-        return super().add(records)
+        stored = iter(super().add([record for record in records if record.id not in self.refused]))
+        return [StoreUnavailable("throttled") if record.id in self.refused else next(stored) for record in records]
 
 
 class Desk:
@@ -215,3 +217,38 @@ def test_a_crowd_is_waited_for_as_long_as_it_grows(monkeypatch: pytest.MonkeyPat
     assert [desk.reply()[0] for _ in range(7)] == list(range(7))
     assert (desk.store.batches, waits) == ([1, 6], 2)
     desk.close()
+
+
+def test_what_could_not_be_stored_alone_is_told_to_its_own_waiter_alone(desk: Desk) -> None:
+    requests = [submission() for _ in range(3)]
+    desk.store.refused = {requests[1].id}
+    desk.store.gate.release(3)
+    for waiter, sent in enumerate(requests):
+        desk.offer(waiter, sent)
+
+    replies = dict(desk.reply() for _ in requests)
+
+    assert isinstance(replies[0], Added)
+    assert isinstance(replies[1], StoreUnavailable)
+    assert isinstance(replies[2], Added)
+
+
+def test_an_idle_store_is_left_alone_when_nobody_asks_for_its_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    delivered = threading.Event()
+    intake: Intake[int] = Intake(
+        MemoryStore(Memory(StillClock())),
+        StillClock(),
+        lambda _: delivered.set(),
+        committed=None,
+        max_waiting=10,
+        max_waiting_bytes=10_000,
+        max_batch=10,
+    )
+    intake.start()
+    assert not delivered.wait(0.2)
+
+    intake.offer(submission(), 1)
+
+    assert delivered.wait(30)
+    intake.close()

@@ -251,6 +251,6 @@ class Slot:
                 return write()
             except Unavailable as error:
                 tries -= 1
-                if not tries or self._killing.wait(RECOVERY):
+                if not tries or monotonic() >= self._deadline or self._killing.wait(RECOVERY):
                     raise
                 log.warning("not recorded yet", extra={"error": str(error)})

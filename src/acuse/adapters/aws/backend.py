@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from acuse.adapters.aws.calls import client, code_of
+from acuse.adapters.aws.calls import client, code_of, patiently
 from acuse.adapters.aws.gate import Gate
 from acuse.adapters.aws.outbox import Outbox
 from acuse.adapters.aws.permits import Permits
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from acuse.ports import Clock
 
 SCHEME = "sqs://"
+MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 class AwsBackend:
@@ -88,12 +89,10 @@ class AwsBackend:
     def _url(self) -> str:
         if not self._queue_name:
             raise Misconfigured("a DynamoDB store needs a queue for this: sqs://NAME")
+        call = partial(self._sqs.get_queue_url, QueueName=self._queue_name)
         try:
-            url: str = self._sqs.get_queue_url(QueueName=self._queue_name)["QueueUrl"]
-        except ClientError as error:
-            if "NonExistentQueue" in code_of(error) or "QueueDoesNotExist" in code_of(error):
-                raise Misconfigured(f"there is no queue {self._queue_name}") from error
-            raise StoreUnavailable(str(error)) from error
-        except BotoCoreError as error:
-            raise StoreUnavailable(str(error)) from error
+            url: str = patiently(self._patience, call)["QueueUrl"]
+        except StoreUnavailable as error:
+            missing = isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in MISSING
+            raise Misconfigured(f"there is no queue {self._queue_name}") if missing else error from error.__cause__
         return url

@@ -7,7 +7,7 @@ from random import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 from botocore.session import get_session
 
 from acuse.domain.errors import Misconfigured, StoreUnavailable
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 5.0
+CONNECT_SECONDS = 1.0
+READ_SECONDS = 2.0
+"""A call that hangs must leave time for another try."""
 FIRST_PAUSE = 0.025
 LONGEST_PAUSE = 1.0
 SERVER_ERROR = 500
 PASSING = frozenset({
-    "InternalServerError", "LimitExceededException", "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
-    "ServiceUnavailable", "Throttling", "ThrottlingError", "ThrottlingException", "TransactionConflict",
+    "BandwidthLimitExceeded", "InternalServerError", "KMS.ThrottlingException", "KmsThrottled",
+    "LimitExceededException", "OverLimit", "PriorRequestNotComplete", "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "ReplicatedWriteConflictException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+    "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "SlowDown", "ThrottledException", "Throttling",
+    "ThrottlingError", "ThrottlingException", "TooManyRequestsException", "TransactionConflict",
     "TransactionConflictException", "TransactionInProgressException",
 })  # fmt: skip
-"""What DynamoDB and SQS answer when the same call may succeed a moment later."""
+"""What DynamoDB and SQS answer when the same call may succeed a moment later: botocore's list and their own."""
 
 
 class Refused(Exception):
@@ -60,18 +64,28 @@ def client(service: str, *, in_flight: int, waits: float = 0.0) -> Any:
         raise Misconfigured(f"no connection to AWS can be made: {error}") from error
 
 
-def tries(patience: timedelta) -> Iterator[int]:
-    """Numbers from 0 on, each after a longer pause (full jitter), until the time is used up; one at least."""
-    deadline = time.monotonic() + patience.total_seconds()
-    yield 0
-    number = 0
-    while True:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * random()  # noqa: S311  (no secret)
-        if time.monotonic() + pause >= deadline:
-            return
-        time.sleep(pause)
-        number += 1
-        yield number
+class Tries:
+    """To iterate over: each try after a longer pause (full jitter), until the time is used up; one at least."""
+
+    def __init__(self, patience: timedelta) -> None:
+        """The time begins now."""
+        self._patience = patience.total_seconds()
+        self.renew()
+
+    def renew(self) -> None:
+        """The time begins anew, for something was achieved."""
+        self._deadline = time.monotonic() + self._patience
+        self._longest_pause = FIRST_PAUSE
+
+    def __iter__(self) -> Iterator[None]:
+        """One for each try."""
+        while True:
+            yield
+            pause = self._longest_pause * random()  # noqa: S311  (no secret)
+            if time.monotonic() + pause >= self._deadline:
+                return
+            time.sleep(pause)
+            self._longest_pause = min(LONGEST_PAUSE, 2 * self._longest_pause)
 
 
 def patiently(patience: timedelta, call: Callable[[], T]) -> T:
@@ -80,7 +94,7 @@ def patiently(patience: timedelta, call: Callable[[], T]) -> T:
     Raises Refused for a write whose condition did not hold.
     """
     last: Exception | None = None
-    for _ in tries(patience):
+    for _ in Tries(patience):
         try:
             return call()
         except (BotoCoreError, ClientError) as error:
@@ -99,7 +113,7 @@ def is_passing(error: BotoCoreError | ClientError) -> bool:
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             return status >= SERVER_ERROR or code_of(error) in PASSING
         case _:
-            return isinstance(error, HTTPClientError)
+            return isinstance(error, HTTPClientError | ConnectionError)
 
 
 def code_of(error: ClientError) -> str:

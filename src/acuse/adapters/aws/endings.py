@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from acuse.adapters.aws.items import error_of, moment, number, text
-from acuse.adapters.aws.message import plan_of
+from acuse.adapters.aws.message import turn_of
 from acuse.adapters.aws.table import Statement, Unmet
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Key, Status, rfc3339
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from acuse.adapters.aws.table import Table, Written
     from acuse.domain.delivery import Ending
 
-MAX_PARTS = 50
-"""Parts of one request that end in one transaction: with results of 64 KiB each, they fit in its 4 MB."""
+MAX_PARTS = 9
+"""Parts of one request that end in one transaction: however large they and the request are, under its 4 MB."""
 
-END = """
-UPDATE "{table}" {changes} WHERE "id" = ? AND "_part" = ? AND "status" = 'accepted' AND "created_at" <= ? AND {turn}
-"""
-UNPLANNED = '"_parts" IS MISSING'
-MERGED = '"_plan" = ?'
+END = """UPDATE "{table}" {changes}
+WHERE "id" = ? AND "_part" = ? AND "_turn" = ? AND "status" = 'accepted' AND "created_at" <= ?"""
 END_PART = "#status = :accepted AND #_plan = :plan AND #created_at <= :finished_at"
 COUNT = "SET #_parts_ended = #_parts_ended + :ended, #_parts_failed = #_parts_failed + :failed"
 OF_THIS_PLAN = "#_plan = :plan"
@@ -87,7 +84,7 @@ def _end_parts(table: Table, endings: Sequence[Ending]) -> dict[Key, bool]:
 
 def _groups(endings: Iterable[Ending]) -> Iterator[list[Ending]]:
     def family(ending: Ending) -> tuple[str, int]:
-        return ending.delivery.key.id, plan_of(ending.delivery.token)
+        return ending.delivery.key.id, turn_of(ending.delivery.token)
 
     for _, same in groupby(sorted(endings, key=family), key=family):
         group = list(same)
@@ -98,26 +95,22 @@ def _statement(table: Table, ending: Ending, write: bytes) -> Statement:
     changed = _stamps(ending) | {"_end": {"B": write}}
     changes = " ".join(f'SET "{name}" = ?' for name in changed)
     key = ending.delivery.key
-    guarded = [text(key.id), number(key.part), changed["finished_at"]]
-    plan = plan_of(ending.delivery.token)
-    turn = MERGED if plan else UNPLANNED
-    if plan:
-        guarded.append(number(plan))
-    statement = END.format(table=table.name, changes=changes, turn=turn)
-    return Statement(statement, [*changed.values(), *guarded], len(ending.result or b""))
+    guarded = [text(key.id), number(key.part), number(turn_of(ending.delivery.token)), changed["finished_at"]]
+    statement = END.format(table=table.name, changes=changes)
+    return Statement(statement, [*changed.values(), *guarded], len(ending.result or b""), tells=True)
 
 
 def _part_change(table: Table, ending: Ending) -> dict[str, Any]:
     stamps = _stamps(ending)
     change = "SET " + ", ".join(f"#{name} = :{name}" for name in stamps)
-    values = stamps | {"accepted": text(Status.ACCEPTED), "plan": number(plan_of(ending.delivery.token))}
+    values = stamps | {"accepted": text(Status.ACCEPTED), "plan": number(turn_of(ending.delivery.token))}
     return table.change(ending.delivery.key, change, END_PART, values)
 
 
 def _count(table: Table, endings: Sequence[Ending]) -> dict[str, Any]:
     delivery = endings[0].delivery
     failed = sum(ending.status is Status.FAILED for ending in endings)
-    values = {"ended": number(len(endings)), "failed": number(failed), "plan": number(plan_of(delivery.token))}
+    values = {"ended": number(len(endings)), "failed": number(failed), "plan": number(turn_of(delivery.token))}
     return table.change(Key(delivery.key.id), COUNT, OF_THIS_PLAN, values)
 
 

@@ -55,6 +55,10 @@ class Gate:
             self._permits.renew(message.action, token, until)
 
     def leave(self, message: Message, token: bytes) -> None:
-        """Another may be let in."""
-        if self._bounds[message.action] is not None:
+        """Another may be let in; at the latest when the time is up."""
+        if self._bounds[message.action] is None:
+            return
+        try:
             self._permits.give_back(message.action, token)
+        except StoreUnavailable as error:
+            log.warning("permit not given back", extra={"action": message.action, "error": str(error)})

@@ -13,13 +13,13 @@ from acuse.domain.record import Key
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that is due. `made`: attempts before this message.
 
-    `plan`: the number of the plan that the part is of, or whose parts are to be merged; 0: run or split.
+    `turn`: of a part, the number of its plan; of a request, that of the plan to be merged, or 0: run or split.
     """
 
     id: str
     action: str
     part: int = 0
-    plan: int = 0
+    turn: int = 0
     made: int = 0
     due_at: datetime | None = None
 
@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         An orderly release sends a new message. So one received twice was cut off.
         """
-        token = b"%d %b" % (self.plan, receipt.encode())
+        token = b"%d %b" % (self.turn, receipt.encode())
         return Delivery(key=self.key, attempt=self.made + receives, token=token, was_cut_off=receives > 1)
 
     def after(self, attempt: int, due_at: datetime | None) -> Message:
@@ -41,8 +41,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, made=attempt, due_at=due_at)
 
 
-def plan_of(token: bytes) -> int:
-    """The number of the plan that what was delivered is of; 0: none yet."""
+def turn_of(token: bytes) -> int:
+    """Which turn of the request or part was delivered."""
     return int(token.partition(b" ")[0])
 
 

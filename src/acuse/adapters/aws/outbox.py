@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from acuse.adapters.aws.calls import is_passing, tries
+from acuse.adapters.aws.calls import PASSING, Tries, is_passing
 from acuse.adapters.aws.message import Message, encode
 from acuse.domain.errors import StoreUnavailable
 
@@ -47,7 +47,7 @@ def in_batches(call: Callable[..., Any], url: str, entries: Sequence[Entry], pat
     for start in range(0, len(entries), MAX_ENTRIES):
         waiting = {str(start + place): entry for place, entry in enumerate(entries[start : start + MAX_ENTRIES])}
         problem = ""
-        for _ in tries(patience):
+        for _ in Tries(patience):
             try:
                 answer = call(QueueUrl=url, Entries=[{"Id": id_, **entry} for id_, entry in waiting.items()])
             except (BotoCoreError, ClientError) as error:
@@ -56,11 +56,13 @@ def in_batches(call: Callable[..., Any], url: str, entries: Sequence[Entry], pat
                     continue
                 break
             failed = answer.get("Failed", [])
-            refused |= {int(one["Id"]) for one in failed if one["SenderFault"]}
-            waiting = {one["Id"]: waiting[one["Id"]] for one in failed if not one["SenderFault"]}
+            final = {one["Id"] for one in failed if one["SenderFault"] and one["Code"] not in PASSING}
+            done = final | {one["Id"] for one in answer.get("Successful", [])}
+            refused |= set(map(int, final))
+            waiting = {id_: entry for id_, entry in waiting.items() if id_ not in done}
             if not waiting:
                 break
-            problem = failed[0]["Code"]
+            problem = ", ".join(sorted({one["Code"] for one in failed}))
         if waiting:
             raise StoreUnavailable(f"the queue did not take everything: {problem}")
     return refused

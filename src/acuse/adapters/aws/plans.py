@@ -24,25 +24,22 @@ if TYPE_CHECKING:
 
 CLAIM = "SET #_plan = if_not_exists(#_plan, :none) + :one, #_parts_ended = :none, #_parts_failed = :none"
 UNPLANNED = "#status = :accepted AND attribute_not_exists(#_parts)"
-PLANNED = "SET #_parts = :parts"
+PLANNED = "SET #_parts = :parts, #_turn = :plan"
 BY_ME = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :plan"
 
 REOPEN = "SET #status = :accepted REMOVE #finished_at, #attempts, #result, #error"
+REOPEN_PLANNED = "SET #status = :accepted, #_turn = :plan REMOVE #finished_at, #attempts, #result, #error"
 REOPEN_UNPLANNED = "#status = :failed AND attribute_not_exists(#_parts)"
 RENUMBER = "SET #_plan = #_plan + :one"
 FAILED = "#status = :failed AND #_plan = :plan"
 RECOUNT = "SET #_parts_ended = :ended, #_parts_failed = :none"
 
-REPLACE_PART = """
-UPDATE "{table}" SET "_value" = ? SET "created_at" = ? SET "status" = 'accepted' SET "_plan" = ?
+REPLACE_PART = """UPDATE "{table}" SET "_value" = ? SET "created_at" = ? SET "status" = 'accepted' SET "_plan" = ?
 REMOVE "finished_at" REMOVE "attempts" REMOVE "result" REMOVE "error"
-WHERE "id" = ? AND "_part" = ? AND "_plan" < ?
-"""
-REOPEN_PART = """
-UPDATE "{table}" SET "status" = 'accepted' SET "_plan" = ?
+WHERE "id" = ? AND "_part" = ? AND "_plan" < ?"""
+REOPEN_PART = """UPDATE "{table}" SET "status" = 'accepted' SET "_plan" = ?
 REMOVE "finished_at" REMOVE "attempts" REMOVE "result" REMOVE "error"
-WHERE "id" = ? AND "_part" = ? AND "_plan" < ?
-"""
+WHERE "id" = ? AND "_part" = ? AND "_plan" < ?"""
 
 VALUES = {
     "none": number(0),
@@ -90,10 +87,11 @@ def reopen(table: Table, id_: str) -> bool:
     if isinstance(table.update(request, RECOUNT, FAILED, values), Unmet):
         return False
     statement = REOPEN_PART.format(table=table.name)
-    written = table.write([Statement(statement, [mine, text(id_), number(part), mine]) for part in again])
+    again_each = [Statement(statement, [mine, text(id_), number(part), mine], tells=True) for part in again]
+    written = table.write(again_each, steadily=True)
     if not all(_is_mine(one, mine) for one in written):
         return False
-    return not isinstance(table.update(request, REOPEN, FAILED, values), Unmet)
+    return not isinstance(table.update(request, REOPEN_PLANNED, FAILED, values), Unmet)
 
 
 def _write_parts(table: Table, request: Item, parts: Sequence[bytes], now: Attribute) -> bool:
@@ -112,16 +110,20 @@ def _write_parts(table: Table, request: Item, parts: Sequence[bytes], now: Attri
         for place, value in enumerate(parts, 1)
     ]
     written = table.write(
-        [Statement(insert(table.name, tuple(item)), list(item.values()), len(item["_value"]["S"])) for item in new]
+        [Statement(insert(table.name, tuple(item)), list(item.values()), len(item["_value"]["S"])) for item in new],
+        steadily=True,
     )
     _raise_first(written)
     replace = REPLACE_PART.format(table=table.name)
     replaced = table.write(
         [
-            Statement(replace, [item["_value"], now, mine, id_, item["_part"], mine], len(item["_value"]["S"]))
+            Statement(
+                replace, [item["_value"], now, mine, id_, item["_part"], mine], len(item["_value"]["S"]), tells=True
+            )
             for item, one in zip(new, written, strict=True)
             if isinstance(one, Unmet)
-        ]
+        ],
+        steadily=True,
     )
     return all(_is_mine(one, mine) for one in replaced)
 

@@ -50,12 +50,16 @@ class PushedQueue:
 
     def release(self, deliveries: Sequence[Delivery], delay: timedelta, *, charged: bool) -> None:
         """See Queue."""
+        mine = [one for one in deliveries if self.holds(one)]
         due_at = self._clock.now() + delay if delay else None
-        again = [self._held[one.token].after(one.attempt - (not charged), due_at) for one in deliveries]
-        self._outbox().send(again, delay)
-        self.ack(deliveries)
+        again = [self._held[one.token].after(one.attempt - (not charged), due_at) for one in mine]
+        if again:
+            self._outbox().send(again, delay)
+        self.ack(mine)
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See Queue."""
         for one in deliveries:
-            self._gate.leave(self._held.pop(one.token), one.token)
+            message = self._held.pop(one.token, None)
+            if message is not None:
+                self._gate.leave(message, one.token)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOW = timedelta(0)
-LONGEST_POLL = 20
+LONGEST_POLL = 5
+"""Seconds; a longer wait is several polls, so that a call that hangs is noticed."""
 
 
 class Held(NamedTuple):
@@ -105,8 +106,7 @@ class SqsQueue:
         for one in deliveries:
             held = self._held.pop(one.token, None)
             if held is not None:
-                with _only_a_warning("permit not returned"):
-                    self._gate.leave(held.message, one.token)
+                self._gate.leave(held.message, one.token)
 
     def _take(self, limit: int, wait: float) -> list[Delivery]:
         self._forget_lost()

@@ -29,7 +29,7 @@ def _message(images: Mapping[str, Any]) -> Message | None:
     turn = _turn(item)
     if turn is None or turn == _turn(images.get("OldImage")):
         return None
-    return Message(id=item["id"]["S"], part=integer(item, "_part"), action=item["action"]["S"], plan=turn[1])
+    return Message(id=item["id"]["S"], part=integer(item, "_part"), action=item["action"]["S"], turn=turn[1])
 
 
 def _turn(item: Item | None) -> tuple[str, int] | None:
@@ -38,8 +38,6 @@ def _turn(item: Item | None) -> tuple[str, int] | None:
         return None
     if integer(item, "_part"):
         return "process", integer(item, "_plan")
-    if "_parts" not in item:
-        return "run or split", 0
-    if integer(item, "_parts_ended") == integer(item, "_parts"):
-        return "merge", integer(item, "_plan")
-    return None
+    if "_parts" in item and integer(item, "_parts_ended") < integer(item, "_parts"):
+        return None
+    return "run, split or merge", integer(item, "_turn")

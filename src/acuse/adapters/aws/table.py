@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from acuse.adapters.aws.calls import PASSING, Refused, code_of, is_passing, patiently, tries
+from acuse.adapters.aws.calls import PASSING, Refused, Tries, code_of, is_passing, patiently
 from acuse.adapters.aws.items import key_of, native_key
 from acuse.domain.errors import StoreUnavailable
 
@@ -30,11 +30,17 @@ UNMET = frozenset({"DuplicateItem", "ConditionalCheckFailed"})
 
 
 class Statement(NamedTuple):
-    """One PartiQL write and its values."""
+    """One PartiQL write and its values. `tells`: if its condition does not hold, the item as it is comes back."""
 
     text: str
     values: Sequence[Attribute]
     size: int = 0
+    tells: bool = False
+
+    def asked(self) -> dict[str, Any]:
+        """As DynamoDB takes it."""
+        told = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"} if self.tells else {}
+        return {"Statement": self.text, "Parameters": self.values, **told}
 
 
 class Unmet(NamedTuple):
@@ -61,9 +67,9 @@ class Table:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._in_flight, thread_name_prefix="acuse-dynamodb")
 
-    def write(self, statements: Sequence[Statement]) -> list[Written]:
-        """What became of each, in order. No two may be about one item."""
-        return self.each(self._write, list(_fitting(statements)))
+    def write(self, statements: Sequence[Statement], *, steadily: bool = False) -> list[Written]:
+        """What became of each, in order. No two may be about one item. `steadily`: patient as long as some succeed."""
+        return self.each(partial(self._write, steadily=steadily), list(_fitting(statements)))
 
     def read(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """The items as they are now, by all that was written before; an unknown key is left out."""
@@ -86,6 +92,8 @@ class Table:
         while "LastEvaluatedKey" in page:
             start = {"ExclusiveStartKey": key} if (key := page["LastEvaluatedKey"]) else {}
             page = patiently(self._patience, partial(self._client.query, **query, **start))
+            if "Items" not in page:
+                raise StoreUnavailable("DynamoDB gave no answer that can be understood")
             yield from page["Items"]
 
     def update(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> Item | Unmet:
@@ -99,18 +107,22 @@ class Table:
             )
         except Refused as refused:
             return Unmet(refused.error.response.get("Item"))
+        if "Attributes" not in answer:
+            raise StoreUnavailable("DynamoDB gave no answer that can be understood")
         item: Item = answer["Attributes"]
         return item
 
     def change(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> dict[str, Any]:
         """The same as one item of a transaction."""
+        # Whether a placeholder may begin with an underscore, AWS leaves open.
+        change, condition = change.replace("#_", "#own_"), condition.replace("#_", "#own_")
         words = f"{change} {condition}".replace(",", " ").replace("(", " ").replace(")", " ").split()
         return {
             "TableName": self.name,
             "Key": native_key(key),
             "UpdateExpression": change,
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": {word: word[1:] for word in words if word[0] == "#"},
+            "ExpressionAttributeNames": {word: word[1:].replace("own_", "_", 1) for word in words if word[0] == "#"},
             "ExpressionAttributeValues": {word: values[word[1:]] for word in words if word[0] == ":"},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -118,7 +130,7 @@ class Table:
     def transact(self, changes: Sequence[dict[str, Any]], token: str) -> list[Written]:
         """All of them are durable, or none is: then what stood against each. The token makes it safe to repeat."""
         items = [{"Update": change} for change in changes]
-        for _ in tries(self._patience):
+        for _ in Tries(self._patience):
             try:
                 self._client.transact_write_items(TransactItems=items, ClientRequestToken=token)
             except (BotoCoreError, ClientError) as error:
@@ -136,38 +148,36 @@ class Table:
         done = map(work, pages) if len(pages) < 2 else self._pool.map(work, pages)  # noqa: PLR2004
         return [one for page in done for one in page]
 
-    def _write(self, statements: Sequence[Statement]) -> list[Written]:
+    def _write(self, statements: Sequence[Statement], *, steadily: bool) -> list[Written]:
         written: dict[int, Written] = {}
         waiting = list(range(len(statements)))
         problem = "no answer"
-        for _ in tries(self._patience):
-            asked = [
-                {
-                    "Statement": statements[place].text,
-                    "Parameters": statements[place].values,
-                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                }
-                for place in waiting
-            ]
+        tries = Tries(self._patience)
+        for _ in tries:
             try:
-                answers = self._client.batch_execute_statement(Statements=asked)["Responses"]
+                answer = self._client.batch_execute_statement(Statements=[statements[one].asked() for one in waiting])
             except (BotoCoreError, ClientError) as error:
                 problem = str(error)
                 if not is_passing(error):
                     break
                 continue
-            errors = dict(zip(waiting, (answer.get("Error") for answer in answers), strict=True))
-            waiting = [place for place, error in errors.items() if error is not None and error["Code"] in PASSING]
-            written |= {place: _written(error) for place, error in errors.items() if place not in waiting}
+            errors = dict(zip(waiting, (one.get("Error") for one in answer.get("Responses", []))))  # noqa: B905
+            final = {place for place, error in errors.items() if error is None or error["Code"] not in PASSING}
+            written |= {place: _written(errors[place]) for place in final}
+            waiting = [place for place in waiting if place not in final]
             if not waiting:
                 break
-            problem = errors[waiting[0]].get("Message", "")
+            problem = next((error.get("Message", "") for place, error in errors.items() if place not in final), problem)
+            if steadily and final:
+                tries.renew()
         return [written.get(place, StoreUnavailable(problem)) for place in range(len(statements))]
 
     def _read(self, keys: Sequence[Key]) -> list[Item]:
+        """Of one partition DynamoDB gives no more than 1 MB at once; the rest is asked for again."""
         found: list[Item] = []
         waiting: list[Any] = [native_key(key) for key in keys]
-        for _ in tries(self._patience):
+        tries = Tries(self._patience)
+        for _ in tries:
             asked = {self.name: {"Keys": waiting, "ConsistentRead": True}}
             try:
                 answer = self._client.batch_get_item(RequestItems=asked)
@@ -175,8 +185,12 @@ class Table:
                 if not is_passing(error):
                     raise StoreUnavailable(str(error)) from error
                 continue
-            found += answer["Responses"].get(self.name, [])
+            if "Responses" not in answer:
+                continue
             waiting = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            if items := answer["Responses"].get(self.name, []):
+                found += items
+                tries.renew()
             if not waiting:
                 return found
         raise StoreUnavailable("DynamoDB did not give every item")

@@ -25,7 +25,15 @@ FAILURE = Failure(Reason.ABANDONED, "it was delivered again and again, and no wo
 def handler(event: Any, context: Any) -> Any:
     """Names the messages that failed, so that the queue delivers only those again."""
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, _end, processor, context)
+    return process_partial_response(event, _logged, processor, context)
+
+
+def _logged(record: SQSRecord) -> None:
+    try:
+        _end(record)
+    except Exception:
+        log.exception("the message comes again", extra={"message_id": record.message_id})
+        raise
 
 
 def _end(record: SQSRecord) -> None:
@@ -35,7 +43,9 @@ def _end(record: SQSRecord) -> None:
         log.exception("not a message of acuse", extra={"message_id": record.message_id})
         return
     made = service()
-    delivery = message.delivery(record.receipt_handle, int(record.attributes.approximate_receive_count))
+    # The count goes on over queues, and this receive was no attempt.
+    receives = max(1, int(record.attributes.approximate_receive_count) - 1)
+    delivery = message.delivery(record.receipt_handle, receives)
     records = made.store.get([message.id])
     parts = made.store.parts([message.key] if message.part else [])
     if isinstance(task_for(delivery, records, parts, made.catalogue), Drop):

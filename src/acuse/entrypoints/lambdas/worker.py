@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -15,11 +16,13 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from acuse.application.heartbeat import Heartbeat
 from acuse.application.slot import Slot
-from acuse.domain.errors import Unavailable
+from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.entrypoints.lambdas.service import service
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+log = logging.getLogger(__name__)
 
 RESERVE_SECONDS = 3.0
 """So long before the function is cut off, what still runs is stopped, and its end recorded."""
@@ -28,9 +31,19 @@ RESERVE_SECONDS = 3.0
 def handler(event: Any, context: Any) -> Any:
     """Names the messages that failed, so that the queue delivers only those again."""
     whole = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    if whole < RESERVE_SECONDS:
+        raise Misconfigured(f"the function's timeout must be at least {2 * RESERVE_SECONDS:g} seconds")
     deadline = monotonic() + whole
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, lambda record: _work(record, deadline, whole), processor, context)
+
+    def work(record: SQSRecord) -> None:
+        try:
+            _work(record, deadline, whole)
+        except Exception:
+            log.exception("the message comes again", extra={"message_id": record.message_id})
+            raise
+
+    return process_partial_response(event, work, processor, context)
 
 
 def _work(record: SQSRecord, deadline: float, whole: float) -> None:

@@ -1,0 +1,32 @@
+"""What the tests of the functions share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.aws.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.aws.runtime import Function
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Stage]:
+    with Stage() as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(shared: Stage) -> Stage:
+    shared.forget()
+    return shared
+
+
+@pytest.fixture(scope="module")
+def worker(shared: Stage) -> Iterator[Function]:
+    with shared.function("worker") as function:
+        yield function

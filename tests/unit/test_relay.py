@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from acuse.adapters.aws.message import Message
+from acuse.adapters.aws.relay import called_for
+
+REQUEST = {"id": "x", "action": "sums", "_part": 0, "status": "accepted", "_turn": 0}
+PART = {"id": "x", "action": "sums", "_part": 7, "status": "accepted", "_plan": 2}
+PLANNED = {**REQUEST, "_plan": 2, "_turn": 2, "_parts": 3, "_parts_ended": 1}
+ALL_ENDED = {**PLANNED, "_parts_ended": 3}
+RUN = Message(id="x", action="sums")
+PROCESS = Message(id="x", action="sums", part=7, turn=2)
+MERGE = Message(id="x", action="sums", turn=2)
+
+
+def image(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in members.items()}
+
+
+def change(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
+    images = {"OldImage": old, "NewImage": new}
+    return {"dynamodb": {name: image(one) for name, one in images.items() if one is not None}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (None, REQUEST, RUN),
+        (None, PART, PROCESS),
+        ({**REQUEST, "status": "failed"}, REQUEST, RUN),
+        ({**PART, "status": "failed", "_plan": 1}, PART, PROCESS),
+        ({**PART, "_plan": 1}, PART, PROCESS),
+        ({**PLANNED, "_parts_ended": 2}, ALL_ENDED, MERGE),
+        ({**REQUEST, "_plan": 2, "_parts_ended": 3}, ALL_ENDED, MERGE),
+        ({**ALL_ENDED, "status": "failed", "_plan": 1}, ALL_ENDED, MERGE),
+        ({**REQUEST, "_plan": 2}, {**PLANNED, "_parts": 0, "_parts_ended": 0}, MERGE),
+    ],
+)
+def test_a_change_that_makes_something_due_calls_for_a_message(
+    old: dict[str, Any] | None, new: dict[str, Any], message: Message
+) -> None:
+    assert called_for([change(old, new)]) == [message]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (REQUEST, {**REQUEST, "_plan": 1, "_parts_ended": 0}),
+        (REQUEST, PLANNED),
+        (PLANNED, {**PLANNED, "_parts_ended": 2}),
+        (ALL_ENDED, {**ALL_ENDED, "status": "finished"}),
+        (REQUEST, {**REQUEST, "status": "failed"}),
+        (PART, {**PART, "status": "finished"}),
+        ({**PLANNED, "status": "failed"}, {**PLANNED, "status": "failed", "_plan": 3}),
+        (REQUEST, None),
+        (None, {"id": "concurrency of sums", "_part": -1, "version": 1}),
+    ],
+)
+def test_any_other_change_calls_for_none(old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+    assert called_for([change(old, new)]) == []
