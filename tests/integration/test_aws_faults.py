@@ -139,7 +139,7 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture
-def bench(wire: Wire) -> Iterator[Bench]:
+def bench(wire: Wire) -> Bench:
     wire.proxy.clear()
     wire.proxy.calls.clear()
     wire.proxy.met = 0
