@@ -129,7 +129,11 @@ def part_results(settings: Settings) -> Callable[[str, int], Iterator[bytes]]:
     def results(id_: str, parts: int) -> Iterator[bytes]:
         for keys in part_keys(id_, parts):
             found = service.store.parts(keys)
-            yield from (found[key].result or b"null" for key in keys)
+            for key in keys:
+                result = found[key].result
+                if result is None:
+                    raise LookupError(f"part {key.part} has no result")
+                yield result
 
     return results
 
@@ -186,6 +190,8 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    for library in ("botocore", "urllib3"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # Below that they log credentials and what clients sent.
 
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
@@ -194,4 +200,11 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "co
 class _Formatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (the name is logging's)
         extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
-        return super().formatMessage(record) + "".join(f" {name}={value!s}" for name, value in extra.items())
+        return super().formatMessage(record) + "".join(
+            f" {name}={_on_one_line(value)}" for name, value in extra.items()
+        )
+
+
+def _on_one_line(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() else repr(text)

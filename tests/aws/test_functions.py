@@ -423,7 +423,7 @@ def test_what_has_no_permit_is_sent_anew_and_one_that_was_held_is_given_back(
 ) -> None:
     book = tmp_path / "book"
     requests = [stage.add("alone", book=str(book)) for _ in range(2)]
-    permits, now = Permits(stage.table), datetime.now(UTC)
+    permits, now = Permits(stage.table, patience=timedelta(seconds=10)), datetime.now(UTC)
     assert permits.take("alone", 1, b"another", now, now + timedelta(hours=1))
 
     assert deliver(worker, due(requests[0])) == NO_FAILURES

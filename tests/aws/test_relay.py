@@ -95,9 +95,8 @@ def test_a_reopened_request_calls_for_what_is_to_be_done_again(stage: Stage, rel
     assert stage.store.reopen([single.id, parted.id, merged.id]) == [True] * 3
 
     renumbered_recounted_reopened = 3
-    renumbered_reopened = 2
-    assert relayed(stage, relay, 1 + renumbered_recounted_reopened + 2 + renumbered_reopened) == [
-        due(single),
+    assert relayed(stage, relay, 1 + 2 * renumbered_recounted_reopened + 2) == [
+        due(single, turn=1),
         due(parted, part=2, turn=2),
         due(parted, part=3, turn=2),
         due(merged, turn=2),
@@ -106,7 +105,9 @@ def test_a_reopened_request_calls_for_what_is_to_be_done_again(stage: Stage, rel
 
 def test_what_stands_beside_the_requests_calls_for_nothing(stage: Stage, relay: Function) -> None:
     now = datetime.now(UTC)
-    assert Permits(stage.table).take("alone", 1, b"token", now, now + timedelta(minutes=1))
+    assert Permits(stage.table, patience=timedelta(seconds=10)).take(
+        "alone", 1, b"token", now, now + timedelta(minutes=1)
+    )
 
     records = stage.changes()
 

@@ -143,7 +143,7 @@ class Aws:
             self.sqs,
             self.url,
             self.clock,
-            Gate(Permits(self.table), self.clock, bounds=bounds, postpone=NOW),
+            Gate(Permits(self.table, patience=PATIENCE), self.clock, bounds=bounds, postpone=NOW),
             lease=lease,
             patience=PATIENCE,
         )
@@ -179,7 +179,7 @@ class Live:
         stream = Stream(local.client("dynamodbstreams"), create_table(dynamodb, name))
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         self.store = Relayed(DynamoStore(table, clock), stream.read, Outbox(sqs, url, patience=PATIENCE))
-        gate = Gate(Permits(table), clock, bounds=bounds, postpone=NOW)
+        gate = Gate(Permits(table, patience=PATIENCE), clock, bounds=bounds, postpone=NOW)
         self.queue = SqsQueue(sqs, url, clock, gate, lease=lease, patience=PATIENCE)
         self.settings = {**local.environment, "ACUSE_STORE": f"dynamodb://{name}"}
 

@@ -332,6 +332,19 @@ def test_a_failed_request_can_be_reopened(backend: Backend) -> None:
     assert end(backend, finished(backend, again)) == [True]
 
 
+def test_what_was_delivered_before_it_was_reopened_ends_it_no_more(backend: Backend) -> None:
+    added = record(backend.clock.now())
+    late = received(backend, added)
+    backend.lapse([late])
+    end(backend, failed(backend, receive(backend)[0]))
+    backend.store.reopen([added.id])
+
+    assert end(backend, finished(backend, late), failed(backend, late)) == [False, False]
+
+    [again] = receive(backend)
+    assert end(backend, finished(backend, again)) == [True]
+
+
 def test_only_a_failed_request_can_be_reopened(backend: Backend) -> None:
     done, waiting = record(), record()
     end(backend, finished(backend, received(backend, done)))

@@ -271,7 +271,7 @@ def test_an_action_with_a_single_attempt_travels_alone(site: Site, tmp_path: Pat
         assert {site.ended(id_).status for id_ in ids} == {Status.FINISHED}
 
 
-def test_a_worker_goes_on_after_what_nobody_foresaw(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_goes_on_after_what_nobody_foresaw_and_charges_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slot_module, "RECOVERY", 0.01)
 
     class Broken(SqliteStore):
@@ -286,7 +286,7 @@ def test_a_worker_goes_on_after_what_nobody_foresaw(site: Site, monkeypatch: pyt
     assert isinstance(site.store, SqliteStore)
     site.store = Broken(site.store._database, site.clock)
     with site.working():
-        assert site.ended(site.add(action="echo")).attempts == 1
+        assert site.ended(site.add(action="echo")).attempts == 3
 
 
 def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

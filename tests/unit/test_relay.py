@@ -6,6 +6,7 @@ import pytest
 
 from acuse.adapters.aws.message import Message
 from acuse.adapters.aws.relay import called_for
+from acuse.domain.errors import Misconfigured
 
 REQUEST = {"id": "x", "action": "sums", "_part": 0, "status": "accepted", "_turn": 0}
 PART = {"id": "x", "action": "sums", "_part": 7, "status": "accepted", "_plan": 2}
@@ -22,7 +23,8 @@ def image(members: dict[str, Any]) -> dict[str, Any]:
 
 def change(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
     images = {"OldImage": old, "NewImage": new}
-    return {"dynamodb": {name: image(one) for name, one in images.items() if one is not None}}
+    kind = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+    return {"eventName": kind, "dynamodb": {name: image(one) for name, one in images.items() if one is not None}}
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,9 @@ def test_a_change_that_makes_something_due_calls_for_a_message(
 )
 def test_any_other_change_calls_for_none(old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
     assert called_for([change(old, new)]) == []
+
+
+@pytest.mark.parametrize("images", [{}, {"NewImage": image(REQUEST)}])
+def test_a_stream_that_does_not_show_both_images_is_refused(images: dict[str, Any]) -> None:
+    with pytest.raises(Misconfigured):
+        called_for([{"eventName": "MODIFY", "dynamodb": images}])

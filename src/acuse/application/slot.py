@@ -107,12 +107,15 @@ class Slot:
         begun: set[Key] = set()
         try:
             self._run_chunk(self._cut(self._assign(deliveries)), begun)
-        except BaseException:
-            # What was begun and is not recorded is cut off: its lease runs out, and its attempt counts.
+        except BaseException as error:
+            # What was begun and is not recorded is cut off: its lease runs out, and its attempt counts. So it is with
+            # all of them after what nobody foresaw, for one of them may be the cause: from now on each comes alone.
             self._runner.kill()
-            rest = [one for one in deliveries if one.key not in begun]
-            with suppress(Unavailable):
-                self._queue.release(rest, timedelta(seconds=RECOVERY), charged=False)
+            self._pace = Pace()
+            if isinstance(error, Unavailable):
+                rest = [one for one in deliveries if one.key not in begun]
+                with suppress(Unavailable):
+                    self._queue.release(rest, timedelta(seconds=RECOVERY), charged=False)
             raise
         finally:
             self._heartbeat.drop(deliveries)

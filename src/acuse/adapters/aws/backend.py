@@ -79,7 +79,9 @@ class AwsBackend:
 
     @cached_property
     def _gate(self) -> Gate:
-        return Gate(Permits(self._table), self._clock, bounds=self._bounds(), postpone=self._postpone)
+        return Gate(
+            Permits(self._table, patience=self._patience), self._clock, bounds=self._bounds(), postpone=self._postpone
+        )
 
     @cached_property
     def _sqs(self) -> Any:

@@ -88,6 +88,10 @@ class Tries:
             self._longest_pause = min(LONGEST_PAUSE, 2 * self._longest_pause)
 
 
+TROUBLE = (BotoCoreError, ClientError, OSError, ValueError, AttributeError)
+"""What a call may raise; the last three are for credentials or an answer that cannot be read."""
+
+
 def patiently(patience: timedelta, call: Callable[[], T]) -> T:
     """What the call returned. Tried again while it fails in passing; StoreUnavailable when that does not help.
 
@@ -97,7 +101,7 @@ def patiently(patience: timedelta, call: Callable[[], T]) -> T:
     for _ in Tries(patience):
         try:
             return call()
-        except (BotoCoreError, ClientError) as error:
+        except TROUBLE as error:
             last = error
             if isinstance(error, ClientError) and code_of(error) == "ConditionalCheckFailedException":
                 raise Refused(error) from error
@@ -106,14 +110,16 @@ def patiently(patience: timedelta, call: Callable[[], T]) -> T:
     raise StoreUnavailable(str(last)) from last
 
 
-def is_passing(error: BotoCoreError | ClientError) -> bool:
+def is_passing(error: Exception) -> bool:
     """Whether the same call may succeed a moment later."""
     match error:
         case ClientError(response=response):
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             return status >= SERVER_ERROR or code_of(error) in PASSING
-        case _:
+        case BotoCoreError():
             return isinstance(error, HTTPClientError | ConnectionError)
+        case _:
+            return True
 
 
 def code_of(error: ClientError) -> str:

@@ -45,6 +45,7 @@ def item_of(record: Record, write: bytes) -> dict[str, Attribute]:
         "status": text(record.status),
         "created_at": text(rfc3339(record.created_at)),
         "_fingerprint": {"B": record.fingerprint},
+        "_plan": number(0),
         "_turn": number(0),
         "_write": {"B": write},
     }

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from acuse.domain.delivery import Delivery
 from acuse.domain.record import Key
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -16,12 +20,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `turn`: of a part, the number of its plan; of a request, that of the plan to be merged, or 0: run or split.
     """
 
-    id: str
+    id: Annotated[str, Meta(min_length=1)]
     action: str
-    part: int = 0
-    turn: int = 0
-    made: int = 0
-    due_at: datetime | None = None
+    part: Count = 0
+    turn: Count = 0
+    made: Count = 0
+    was_cut_off: bool = False
+    due_at: Annotated[datetime, Meta(tz=True)] | None = None
 
     @property
     def key(self) -> Key:
@@ -34,11 +39,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         An orderly release sends a new message. So one received twice was cut off.
         """
         token = b"%d %b" % (self.turn, receipt.encode())
-        return Delivery(key=self.key, attempt=self.made + receives, token=token, was_cut_off=receives > 1)
+        was_cut_off = self.was_cut_off or receives > 1
+        return Delivery(key=self.key, attempt=self.made + receives, token=token, was_cut_off=was_cut_off)
 
-    def after(self, attempt: int, due_at: datetime | None) -> Message:
-        """What is to be sent when it is given back after that many attempts."""
-        return msgspec.structs.replace(self, made=attempt, due_at=due_at)
+    def released(self, delivery: Delivery, due_at: datetime | None, *, charged: bool) -> Message:
+        """What is to be sent when it is given back."""
+        made = delivery.attempt - (not charged)
+        return msgspec.structs.replace(self, made=made, was_cut_off=False, due_at=due_at)
+
+    def turned_back(self, delivery: Delivery, now: datetime) -> Message:
+        """What is to be sent when it may not be run yet. Before it is due there is no attempt to cut off."""
+        if self.due_at is not None and self.due_at > now:
+            return self
+        return msgspec.structs.replace(self, made=delivery.attempt - 1, was_cut_off=delivery.was_cut_off)
 
 
 def turn_of(token: bytes) -> int:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from acuse.adapters.aws.calls import PASSING, Tries, is_passing
+from acuse.adapters.aws.calls import PASSING, TROUBLE, Tries, is_passing
 from acuse.adapters.aws.message import Message, encode
 from acuse.domain.errors import StoreUnavailable
 
@@ -50,7 +48,7 @@ def in_batches(call: Callable[..., Any], url: str, entries: Sequence[Entry], pat
         for _ in Tries(patience):
             try:
                 answer = call(QueueUrl=url, Entries=[{"Id": id_, **entry} for id_, entry in waiting.items()])
-            except (BotoCoreError, ClientError) as error:
+            except TROUBLE as error:
                 problem = str(error)
                 if is_passing(error):
                     continue

@@ -6,16 +6,18 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from acuse.adapters.aws.calls import Tries
 from acuse.adapters.aws.items import integer, number, text
 from acuse.adapters.aws.table import Unmet
+from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Key, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
     from acuse.adapters.aws.table import Table
 
-TRIES = 8
 PART = -1
 """Not of a request, and not of a part."""
 
@@ -25,16 +27,18 @@ Holders = dict[str, datetime]
 class Permits:
     """Each is held until a time, so that one whose holder is gone comes free by itself. Costs two calls a change."""
 
-    def __init__(self, table: Table) -> None:
-        """Nothing is called yet."""
+    def __init__(self, table: Table, *, patience: timedelta) -> None:
+        """Nothing is called yet. `patience`: how long to try while others change the same permits."""
         self._table = table
+        self._patience = patience
 
     def take(self, action: str, bound: int, token: bytes, now: datetime, until: datetime) -> bool:
         """The token holds one of so many permits until that time; False if others hold them all."""
 
         def taken(holders: Mapping[str, datetime]) -> Holders | None:
-            valid = {name: end for name, end in holders.items() if end > now}
-            return valid | {_name(token): until} if len(valid) < bound else None
+            # The own name is there when a write that was thought lost has landed.
+            others = {name: end for name, end in holders.items() if end > now and name != _name(token)}
+            return others | {_name(token): until} if len(others) < bound else None
 
         return self._change(action, taken)
 
@@ -44,19 +48,17 @@ class Permits:
 
     def give_back(self, action: str, token: bytes) -> None:
         """The token holds none."""
-        self._change(
-            action,
-            lambda holders: (
-                {name: end for name, end in holders.items() if name != _name(token)}
-                if _name(token) in holders
-                else None
-            ),
-        )
+
+        def given_back(holders: Mapping[str, datetime]) -> Holders | None:
+            others = {name: end for name, end in holders.items() if name != _name(token)}
+            return others if len(others) < len(holders) else None
+
+        self._change(action, given_back)
 
     def _change(self, action: str, change: Callable[[Mapping[str, datetime]], Holders | None]) -> bool:
-        """Whether the holders were changed; not if the change says so, or if too many others change them."""
+        """Whether there was something to change. Raises StoreUnavailable when others change it all the time."""
         key = Key(f"concurrency of {action}", PART)
-        for _ in range(TRIES):
+        for _ in Tries(self._patience):
             item = self._table.read([key]).get(key, {})
             held = item["holders"]["M"] if item else {}
             changed = change({name: datetime.fromisoformat(end["S"]) for name, end in held.items()})
@@ -72,7 +74,7 @@ class Permits:
             written = self._table.update(key, "SET #holders = :holders, #version = :next", condition, values)
             if not isinstance(written, Unmet):
                 return True
-        return False
+        raise StoreUnavailable(f"too many change the permits of {action} at once")
 
 
 def _name(token: bytes) -> str:

@@ -1,9 +1,12 @@
-"""How a request gets its parts in DynamoDB, and how failed ones are opened again, in steps that may stop anywhere.
+"""How a request gets its parts in DynamoDB, and how what failed is opened again, in steps that may stop anywhere.
 
 A request and its parts do not fit in one transaction. So every plan has a number, and a part belongs to the plan whose
 number it bears. Whoever plans takes the next number; older plans can then neither write a part nor end one. Only when
 all parts are there does the request say how many it has. One that stops on the way leaves a request that can be
 planned, or opened, again.
+
+A call may be thought lost, be made again, and land late. So each step names the state that it changes, which the step
+itself leaves for good.
 """
 
 from __future__ import annotations
@@ -22,17 +25,19 @@ if TYPE_CHECKING:
     from acuse.adapters.aws.items import Attribute, Item
     from acuse.adapters.aws.table import Table, Written
 
-CLAIM = "SET #_plan = if_not_exists(#_plan, :none) + :one, #_parts_ended = :none, #_parts_failed = :none"
-UNPLANNED = "#status = :accepted AND attribute_not_exists(#_parts)"
-PLANNED = "SET #_parts = :parts, #_turn = :plan"
-BY_ME = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :plan"
+CLAIM = "SET #_plan = :mine, #_parts_ended = :none, #_parts_failed = :none"
+UNPLANNED = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :read"
+PLAN = "SET #_parts = :parts, #_turn = :mine"
+BY_ME = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :mine"
 
-REOPEN = "SET #status = :accepted REMOVE #finished_at, #attempts, #result, #error"
-REOPEN_PLANNED = "SET #status = :accepted, #_turn = :plan REMOVE #finished_at, #attempts, #result, #error"
-REOPEN_UNPLANNED = "#status = :failed AND attribute_not_exists(#_parts)"
-RENUMBER = "SET #_plan = #_plan + :one"
-FAILED = "#status = :failed AND #_plan = :plan"
+REOPEN = "SET #status = :accepted, #_turn = :mine REMOVE #finished_at, #attempts, #result, #error"
+REOPEN_UNPLANNED = REOPEN.replace("SET", "SET #_plan = :mine,")
+FAILED_UNPLANNED = "#status = :failed AND attribute_not_exists(#_parts) AND #_plan = :read"
+RENUMBER = "SET #_plan = :mine REMOVE #_parts_ended, #_parts_failed"
+FAILED = "#status = :failed AND #_plan = :read"
 RECOUNT = "SET #_parts_ended = :ended, #_parts_failed = :none"
+UNCOUNTED = "#status = :failed AND #_plan = :mine AND attribute_not_exists(#_parts_ended)"
+COUNTED = "#status = :failed AND #_plan = :mine AND #_turn < :mine"
 
 REPLACE_PART = """UPDATE "{table}" SET "_value" = ? SET "created_at" = ? SET "status" = 'accepted' SET "_plan" = ?
 REMOVE "finished_at" REMOVE "attempts" REMOVE "result" REMOVE "error"
@@ -41,27 +46,31 @@ REOPEN_PART = """UPDATE "{table}" SET "status" = 'accepted' SET "_plan" = ?
 REMOVE "finished_at" REMOVE "attempts" REMOVE "result" REMOVE "error"
 WHERE "id" = ? AND "_part" = ? AND "_plan" < ?"""
 
-VALUES = {
-    "none": number(0),
-    "one": number(1),
-    "accepted": text(Status.ACCEPTED),
-    "failed": text(Status.FAILED),
-}
+VALUES = {"none": number(0), "accepted": text(Status.ACCEPTED), "failed": text(Status.FAILED)}
+CLAIMS = 10
+"""Tries to take a number while others do."""
 
 
 def plan(table: Table, id_: str, parts: Sequence[bytes], now: datetime) -> bool:
-    """The parts exist, once, and are queued; False if the request is planned already or has ended."""
+    """The parts exist, once, and are queued; False if the request is planned already or has ended.
+
+    Raises StoreUnavailable where another is planning it, too: that one may not come to an end.
+    """
     request = Key(id_)
-    claimed = table.update(request, CLAIM, UNPLANNED, VALUES)
-    if isinstance(claimed, Unmet):
+    claimed = _claim(table, request)
+    if claimed is None:
         return False
     mine = claimed["_plan"]
-    if not _write_parts(table, claimed, parts, text(rfc3339(now))):
-        return False
-    values = VALUES | {"plan": mine, "parts": number(len(parts))}
-    planned = table.update(request, PLANNED, BY_ME, values)
-    # A write that was thought lost has landed, if the plan is mine and counts its parts: only I could do that.
-    return not isinstance(planned, Unmet) or ("_parts" in (planned.item or {}) and _says(planned, mine))
+    values = VALUES | {"mine": mine, "parts": number(len(parts))}
+    if _write_parts(table, claimed, parts, text(rfc3339(now))):
+        planned = table.update(request, PLAN, BY_ME, values)
+        if not isinstance(planned, Unmet):
+            return True
+        if planned.item is not None and planned.item.get("_turn") == mine:
+            return True  # A write that was thought lost has landed: only I could take this turn.
+        if planned.item is not None and not _is_to_plan(planned.item):
+            return False
+    raise StoreUnavailable(f"{id_} is being planned by another")
 
 
 def reopen(table: Table, id_: str) -> bool:
@@ -70,28 +79,45 @@ def reopen(table: Table, id_: str) -> bool:
     item = table.read([request]).get(request)
     if item is None or item["status"]["S"] != Status.FAILED:
         return False
+    mine = number(integer(item, "_plan") + 1)
+    values = VALUES | {"read": item["_plan"], "mine": mine}
     if "_parts" not in item:
-        return not isinstance(table.update(request, REOPEN, REOPEN_UNPLANNED, VALUES), Unmet)
-    renumbered = table.update(request, RENUMBER, FAILED, VALUES | {"plan": item["_plan"]})
-    if isinstance(renumbered, Unmet):
-        raise StoreUnavailable(f"{id_} is being opened again by another, or by a call thought lost; look again")
+        return _landed(table.update(request, REOPEN_UNPLANNED, FAILED_UNPLANNED, values), "_turn", mine)
+    if not _landed(table.update(request, RENUMBER, FAILED, values), "_plan", mine):
+        raise StoreUnavailable(f"{id_} is being opened again by another")
     # From here on no part can end under an older number, so that what is read now stays as it is.
-    mine = renumbered["_plan"]
     parts = integer(item, "_parts")
     again = [
         integer(one, "_part")
         for one in table.collection(id_)
         if 0 < integer(one, "_part") <= parts and one["status"]["S"] != Status.FINISHED
     ]
-    values = VALUES | {"plan": mine, "ended": number(parts - len(again))}
-    if isinstance(table.update(request, RECOUNT, FAILED, values), Unmet):
-        return False
+    counted = table.update(request, RECOUNT, UNCOUNTED, values | {"ended": number(parts - len(again))})
+    if not _landed(counted, "_plan", mine):
+        raise StoreUnavailable(f"{id_} is being opened again by another")
     statement = REOPEN_PART.format(table=table.name)
     again_each = [Statement(statement, [mine, text(id_), number(part), mine], tells=True) for part in again]
-    written = table.write(again_each, steadily=True)
-    if not all(_is_mine(one, mine) for one in written):
-        return False
-    return not isinstance(table.update(request, REOPEN_PLANNED, FAILED, values), Unmet)
+    if not all(_landed(one, "_plan", mine) for one in table.write(again_each, steadily=True)):
+        raise StoreUnavailable(f"{id_} is being opened again by another")
+    return _landed(table.update(request, REOPEN, COUNTED, values), "_turn", mine)
+
+
+def _claim(table: Table, request: Key) -> Item | None:
+    """The request under the next number, which nobody else has; None if there is nothing to plan."""
+    read = 0
+    for _ in range(CLAIMS):
+        values = VALUES | {"read": number(read), "mine": number(read + 1)}
+        claimed = table.update(request, CLAIM, UNPLANNED, values)
+        if not isinstance(claimed, Unmet):
+            return claimed
+        if claimed.item is None or not _is_to_plan(claimed.item):
+            return None
+        read = integer(claimed.item, "_plan")
+    raise StoreUnavailable(f"{request.id} is being planned by others")
+
+
+def _is_to_plan(item: Item) -> bool:
+    return item["status"]["S"] == Status.ACCEPTED and "_parts" not in item
 
 
 def _write_parts(table: Table, request: Item, parts: Sequence[bytes], now: Attribute) -> bool:
@@ -109,36 +135,28 @@ def _write_parts(table: Table, request: Item, parts: Sequence[bytes], now: Attri
         }
         for place, value in enumerate(parts, 1)
     ]
-    written = table.write(
-        [Statement(insert(table.name, tuple(item)), list(item.values()), len(item["_value"]["S"])) for item in new],
-        steadily=True,
-    )
-    _raise_first(written)
+    inserts = [
+        Statement(insert(table.name, tuple(item)), list(item.values()), len(item["_value"]["S"])) for item in new
+    ]
+    met = [item for item, one in zip(new, table.write(inserts, steadily=True), strict=True) if _is_unmet(one)]
     replace = REPLACE_PART.format(table=table.name)
-    replaced = table.write(
-        [
-            Statement(
-                replace, [item["_value"], now, mine, id_, item["_part"], mine], len(item["_value"]["S"]), tells=True
-            )
-            for item, one in zip(new, written, strict=True)
-            if isinstance(one, Unmet)
-        ],
-        steadily=True,
-    )
-    return all(_is_mine(one, mine) for one in replaced)
+    replaced = [
+        Statement(replace, [one["_value"], now, mine, id_, one["_part"], mine], len(one["_value"]["S"]), tells=True)
+        for one in met
+    ]
+    return all(_landed(one, "_plan", mine) for one in table.write(replaced, steadily=True))
 
 
-def _is_mine(written: Written, plan: Attribute) -> bool:
-    """Whether the part bears that plan's number now."""
-    _raise_first([written])
-    return not isinstance(written, Unmet) or _says(written, plan)
+def _is_unmet(written: Written) -> bool:
+    if isinstance(written, StoreUnavailable):
+        raise written
+    return isinstance(written, Unmet)
 
 
-def _says(unmet: Unmet, plan: Attribute) -> bool:
-    return unmet.item is not None and unmet.item.get("_plan") == plan
-
-
-def _raise_first(written: Sequence[Written]) -> None:
-    for one in written:
-        if isinstance(one, StoreUnavailable):
-            raise one
+def _landed(written: Written | Item, name: str, mine: Attribute) -> bool:
+    """Whether the write is there: now, or because one that was thought lost has landed and left its number."""
+    if isinstance(written, StoreUnavailable):
+        raise written
+    if not isinstance(written, Unmet):
+        return True
+    return written.item is not None and written.item.get(name) == mine

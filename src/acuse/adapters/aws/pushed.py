@@ -32,7 +32,7 @@ class PushedQueue:
         delivery = message.delivery(receipt, receives)
         delay = self._gate.enter(message, delivery.token, until)
         if delay is not None:
-            self._outbox().send([message.after(delivery.attempt - 1, message.due_at)], delay)
+            self._outbox().send([message.turned_back(delivery, self._clock.now())], delay)
             return None
         self._held = {delivery.token: message}
         return delivery
@@ -52,7 +52,7 @@ class PushedQueue:
         """See Queue."""
         mine = [one for one in deliveries if self.holds(one)]
         due_at = self._clock.now() + delay if delay else None
-        again = [self._held[one.token].after(one.attempt - (not charged), due_at) for one in mine]
+        again = [self._held[one.token].released(one, due_at, charged=charged) for one in mine]
         if again:
             self._outbox().send(again, delay)
         self.ack(mine)

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +20,6 @@ from acuse.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from acuse.adapters.aws.gate import Gate
     from acuse.domain.delivery import Delivery
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOW = timedelta(0)
+NEVER = datetime.min.replace(tzinfo=UTC)
 LONGEST_POLL = 5
 """Seconds; a longer wait is several polls, so that a call that hangs is noticed."""
 
@@ -63,6 +63,7 @@ class SqsQueue:
         self._outbox = Outbox(client, url, patience=patience)
         self._held: dict[bytes, Held] = {}
         self._polling = threading.Lock()
+        self._deletes_fail_until = NEVER
 
     def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
         """See Queue. One thread of a process polls at a time; the others wait behind it."""
@@ -96,7 +97,7 @@ class SqsQueue:
         now = self._clock.now()
         mine = self._mine(deliveries, now)
         due_at = now + delay if delay > NOW else None
-        again = [self._held[one.token].message.after(one.attempt - (not charged), due_at) for one in mine]
+        again = [self._held[one.token].message.released(one, due_at, charged=charged) for one in mine]
         self._outbox.send(again, delay)
         self.ack(mine)  # One who dies before this leaves two messages; the store's guards let one of them end it.
 
@@ -112,7 +113,8 @@ class SqsQueue:
         self._forget_lost()
         taken: list[Delivery] = []
         refused: list[tuple[Delivery, Message, timedelta]] = []
-        while len(taken) < limit:
+        stop_at = self._clock.now() + timedelta(seconds=wait) + self._lease / 2
+        while len(taken) < limit and self._clock.now() < stop_at:
             try:
                 answers = self._poll(min(MAX_ENTRIES, limit - len(taken)), wait)
             except StoreUnavailable:
@@ -122,9 +124,9 @@ class SqsQueue:
             if not answers:
                 break
             wait = 0.0
+            until = self._clock.now() + self._lease
             for delivery, message in answers:
-                until = self._clock.now() + self._lease
-                delay = self._gate.enter(message, delivery.token, until)
+                delay = self._gate.enter(message, delivery.token, until) if self._clock.now() < stop_at else NOW
                 if delay is None:
                     taken.append(delivery)
                     self._held[delivery.token] = Held(message, until)
@@ -135,11 +137,12 @@ class SqsQueue:
 
     def _turn_back(self, refused: Sequence[tuple[Delivery, Message, timedelta]]) -> None:
         """They are in the queue anew, and their attempts do not count."""
+        now = self._clock.now()
+        if now < self._deletes_fail_until:
+            return  # Each would only be doubled. Their leases run out.
         with _only_a_warning("messages not turned back; they come again when their leases have run out"):
             for delay in {delay for _, _, delay in refused}:
-                again = [
-                    message.after(one.attempt - 1, message.due_at) for one, message, due in refused if due == delay
-                ]
+                again = [message.turned_back(one, now) for one, message, due in refused if due == delay]
                 self._outbox.send(again, delay)
             self._delete([delivery for delivery, _, _ in refused])
 
@@ -175,14 +178,18 @@ class SqsQueue:
         return [one for one in deliveries if one.token in self._held and self._held[one.token].until > now]
 
     def _delete(self, deliveries: Sequence[Delivery]) -> None:
+        if not deliveries:
+            return
         entries = [{"ReceiptHandle": receipt_of(one.token)} for one in deliveries]
         with _only_a_warning("messages not deleted"):
+            self._deletes_fail_until = self._clock.now() + self._lease
             in_batches(self._client.delete_message_batch, self._url, entries, self._patience)
+            self._deletes_fail_until = NEVER
 
 
 @contextmanager
 def _only_a_warning(text: str) -> Iterator[None]:
-    """The queue or the table being away is no reason to stop: what is left over does no harm."""
+    """The queue being away is no reason to stop: what is left over does no harm."""
     try:
         yield
     except StoreUnavailable as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from acuse.adapters.aws.items import integer
 from acuse.adapters.aws.message import Message
+from acuse.domain.errors import Misconfigured
 from acuse.domain.record import Status
 
 if TYPE_CHECKING:
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
 
 def called_for(changes: Sequence[Change]) -> list[Message]:
     """The messages to send for these changes. To send some twice does no harm."""
-    return [message for change in changes if (message := _message(change["dynamodb"])) is not None]
+    return [message for change in changes if (message := _message(change)) is not None]
 
 
-def _message(images: Mapping[str, Any]) -> Message | None:
-    item = images.get("NewImage")
-    if item is None:
+def _message(change: Change) -> Message | None:
+    kind, images = change["eventName"], change["dynamodb"]
+    item, old = images.get("NewImage"), images.get("OldImage")
+    if kind == "REMOVE":
         return None
+    if item is None or (old is None and kind == "MODIFY"):
+        raise Misconfigured("the table's stream must show the new and the old images")
     turn = _turn(item)
-    if turn is None or turn == _turn(images.get("OldImage")):
+    if turn is None or turn == _turn(old):
         return None
     return Message(id=item["id"]["S"], part=integer(item, "_part"), action=item["action"]["S"], turn=turn[1])
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from acuse.adapters.aws.calls import PASSING, Refused, Tries, code_of, is_passing, patiently
+from acuse.adapters.aws.calls import PASSING, TROUBLE, Refused, Tries, code_of, is_passing, patiently
 from acuse.adapters.aws.items import key_of, native_key
 from acuse.domain.errors import StoreUnavailable
 
@@ -133,7 +133,7 @@ class Table:
         for _ in Tries(self._patience):
             try:
                 self._client.transact_write_items(TransactItems=items, ClientRequestToken=token)
-            except (BotoCoreError, ClientError) as error:
+            except TROUBLE as error:
                 reasons = _reasons(error)
                 if not (reasons or is_passing(error)):
                     raise StoreUnavailable(str(error)) from error
@@ -156,7 +156,7 @@ class Table:
         for _ in tries:
             try:
                 answer = self._client.batch_execute_statement(Statements=[statements[one].asked() for one in waiting])
-            except (BotoCoreError, ClientError) as error:
+            except TROUBLE as error:
                 problem = str(error)
                 if not is_passing(error):
                     break
@@ -181,7 +181,7 @@ class Table:
             asked = {self.name: {"Keys": waiting, "ConsistentRead": True}}
             try:
                 answer = self._client.batch_get_item(RequestItems=asked)
-            except (BotoCoreError, ClientError) as error:
+            except TROUBLE as error:
                 if not is_passing(error):
                     raise StoreUnavailable(str(error)) from error
                 continue
