@@ -249,6 +249,15 @@ def test_keys_that_were_left_unprocessed_are_read_again(bench: Bench) -> None:
     assert bench.wire.met == 3
 
 
+def test_many_rounds_are_read_as_long_as_each_brings_some(bench: Bench) -> None:
+    records = bench.added(90)
+    bench.wire.plan("BatchGetItem", *[PartlyThrottled(range(3))] * 29)
+
+    assert len(bench.store_with(patience=timedelta(seconds=0.3)).get([one.id for one in records])) == 90
+
+    assert bench.wire.met == 29
+
+
 @pytest.mark.parametrize("fault", PASSING, ids=repr)
 def test_an_ending_under_a_fault_is_recorded_once(bench: Bench, fault: Fault) -> None:
     records = bench.added(3)

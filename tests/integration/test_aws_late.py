@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.message import Message
 from acuse.adapters.aws.permits import Permits
-from acuse.adapters.aws.plans import CLAIM, UNPLANNED, VALUES
+from acuse.adapters.aws.plans import CLAIM, REOPEN, UNPLANNED, VALUES
 from acuse.adapters.aws.relay import called_for
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from acuse.domain.record import Record
+    from acuse.ports import Store
 
 PATIENCE = timedelta(seconds=10)
 FAILURE = Failure(Reason.RAISED, "no")
@@ -77,7 +78,7 @@ class House:
     def due(self) -> list[Message]:
         return called_for(self.stream.read())
 
-    def end(self, messages: Iterable[Message], *, failed: Iterable[int] = ()) -> None:
+    def end(self, messages: Iterable[Message], *, failed: Iterable[int] = (), store: Store | None = None) -> None:
         for message in messages:
             error = FAILURE if message.part in failed else None
             ending = Ending(
@@ -86,7 +87,7 @@ class House:
                 result=None if error else b"1",
                 error=error,
             )
-            if self.haunted.settle([ending]) == [True]:
+            if (store or self.haunted).settle([ending]) == [True]:
                 self.ended.append(message.key)
 
     def progress(self, one: Record) -> Progress | None:
@@ -134,6 +135,28 @@ def test_failed_parts_are_opened_again_and_merged_once(house: House) -> None:
     assert house.ended == [Key(one.id, 2), Key(one.id, 4), Key(one.id)]
 
 
+def test_parts_that_end_before_their_request_is_open_again_are_counted(house: House) -> None:
+    one = house.added()
+    house.haunted.plan(delivery(Key(one.id)), [b"1"] * 5)
+    house.end((message for message in house.due() if message.part), failed={2, 4})
+    house.end(house.due(), failed={0})
+    table = house.table
+
+    class Quick(Table):
+        """Before the last step of a reopening all the parts have ended."""
+
+        def update(self, key: Key, change: str, *arguments: Any) -> Any:
+            if change == REOPEN:
+                house.end(house.due(), store=house.store)
+            return super().update(key, change, *arguments)
+
+    quick = Quick(Haunted(table._client), table.name, patience=PATIENCE, in_flight=1)
+    assert DynamoStore(quick, house.clock).reopen([one.id]) == [True]
+
+    assert house.progress(one) == Progress(parts=5, left=0, failed=0)
+    assert [message.key for message in house.due()] == [Key(one.id)]
+
+
 @pytest.mark.parametrize("parts", [None, 2])
 def test_what_failed_again_after_it_was_reopened_stays_so(house: House, parts: int | None) -> None:
     one = house.added()
@@ -142,7 +165,7 @@ def test_what_failed_again_after_it_was_reopened_stays_so(house: House, parts: i
         house.end(message for message in house.due() if message.part)
     house.end(house.due(), failed={0})
     assert house.haunted.reopen([one.id]) == [True]
-    house.end(house.due(), failed={0})
+    house.end(house.due(), failed={0}, store=house.store)
 
     house.haunted.get([one.id])
 
