@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -97,9 +99,9 @@ class Bench:
     def outbox(self, patience: timedelta = timedelta(seconds=10)) -> Outbox:
         return Outbox(self.sqs, self.url, patience=patience)
 
-    def queue(self, lease: timedelta = timedelta(seconds=30)) -> SqsQueue:
+    def queue(self, lease: timedelta = timedelta(seconds=30), patience: timedelta = timedelta(seconds=10)) -> SqsQueue:
         gate = Gate(Permits(self.table_with(NOW), patience=NOW), self.clock, bounds={"delay": None}, postpone=NOW)
-        return SqsQueue(self.sqs, self.url, self.clock, gate, lease=lease, patience=timedelta(seconds=10))
+        return SqsQueue(self.sqs, self.url, self.clock, gate, lease=lease, patience=patience)
 
     def delivery(self, key: Key, plan: int = 0) -> Delivery:
         return Message(id=key.id, part=key.part, action="delay", turn=plan).delivery("receipt", 1)
@@ -358,9 +360,13 @@ def test_of_many_that_plan_at_once_one_does_and_its_parts_are_all_its_own(bench:
 
     def plan(parts: Sequence[bytes]) -> bool:
         barrier.wait()
-        while True:
-            with suppress(StoreUnavailable):  # Another is at it, and may not come to an end: so try again.
+        for tries in itertools.count():
+            with suppress(
+                StoreUnavailable
+            ):  # Another is at it, and may not come to an end: so try again, as a slot does.
                 return bench.store.plan(bench.delivery(Key(one.id)), parts)
+            threading.Event().wait(0.2 * tries * random.random())
+        raise AssertionError
 
     with ThreadPoolExecutor(4) as pool:
         planned = list(pool.map(plan, plans))
@@ -500,6 +506,16 @@ def test_a_message_that_the_queue_does_not_take_is_sent_again_or_told(
 
     assert refused == (set() if arrives else {0})
     assert len(answers) == (0 if arrives else 1)
+
+
+def test_while_nothing_can_be_deleted_what_is_turned_back_does_not_multiply(bench: Bench) -> None:
+    bench.outbox().send([Message(id="x", action="of-another")], NOW)
+    queue = bench.queue(patience=NOW)
+    bench.wire.always("DeleteMessageBatch", Broken())
+
+    assert [queue.receive(10, NOW) for _ in range(4)] == [[], [], [], []]
+
+    assert bench.wire.calls.count("SendMessageBatch") == 2
 
 
 def received(queue: SqsQueue) -> Delivery:

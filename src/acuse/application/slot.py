@@ -248,12 +248,14 @@ class Slot:
 
     def _persist(self, write: Callable[[], T]) -> T:
         """What the write returned; while the store is unavailable it is tried again, for the work is already done."""
-        tries = SETTLE_TRIES
+        tries = 0
         while True:
             try:
                 return write()
             except Unavailable as error:
-                tries -= 1
-                if not tries or monotonic() >= self._deadline or self._killing.wait(RECOVERY):
+                tries += 1
+                # Two who stand in each other's way must not come back together.
+                pause = RECOVERY * (1 + tries * self._random.random())
+                if tries == SETTLE_TRIES or monotonic() >= self._deadline or self._killing.wait(pause):
                     raise
                 log.warning("not recorded yet", extra={"error": str(error)})
