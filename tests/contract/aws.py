@@ -139,11 +139,12 @@ class Aws:
         stream = Stream(streams, created)
         read = partial(stream.read_up_to_now, self.table) if url else stream.read
         self.store = Relayed(DynamoStore(self.table, self.clock), read, outbox)
+        self.permits = Permits(self.table, patience=PATIENCE)
         self.queue = SqsQueue(
             self.sqs,
             self.url,
             self.clock,
-            Gate(Permits(self.table, patience=PATIENCE), self.clock, bounds=bounds, postpone=NOW),
+            Gate(self.permits, self.clock, bounds=bounds, postpone=NOW),
             lease=lease,
             patience=PATIENCE,
         )

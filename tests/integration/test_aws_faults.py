@@ -361,9 +361,7 @@ def test_of_many_that_plan_at_once_one_does_and_its_parts_are_all_its_own(bench:
     def plan(parts: Sequence[bytes]) -> bool:
         barrier.wait()
         for tries in itertools.count():
-            with suppress(
-                StoreUnavailable
-            ):  # Another is at it, and may not come to an end: so try again, as a slot does.
+            with suppress(StoreUnavailable):  # Another is at it, and may not come to an end: try again, as a slot does.
                 return bench.store.plan(bench.delivery(Key(one.id)), parts)
             threading.Event().wait(0.2 * tries * random.random())
         raise AssertionError
@@ -516,6 +514,14 @@ def test_while_nothing_can_be_deleted_what_is_turned_back_does_not_multiply(benc
     assert [queue.receive(10, NOW) for _ in range(4)] == [[], [], [], []]
 
     assert bench.wire.calls.count("SendMessageBatch") == 2
+
+
+def test_what_was_received_before_the_queue_went_away_is_worked_on(bench: Bench) -> None:
+    bench.outbox().send([Message(id=f"id-{number}", action="delay") for number in range(12)], NOW)
+    bench.wire.plan("ReceiveMessage", None, Broken(), None)
+    queue = bench.queue(patience=NOW)
+
+    assert [len(queue.receive(100, NOW)) for _ in range(2)] == [10, 2]
 
 
 def received(queue: SqsQueue) -> Delivery:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from acuse.adapters.aws.gate import Gate
 from tests.contract.aws import aws
 from tests.requests import record
 
@@ -60,3 +61,20 @@ def test_a_long_delay_takes_several_messages_and_no_attempt(backend: Aws) -> Non
     backend.pass_time(timedelta(minutes=15))
     [second] = backend.queue.receive(10, NOW)
     assert (second.attempt, second.was_cut_off) == (2, False)
+
+
+def test_no_more_is_let_in_than_there_is_time_for(backend: Aws) -> None:
+    backend.store.add([record(backend.clock.now()) for _ in range(10)])
+
+    class Slow(Gate):
+        def enter(self, *arguments: Any) -> timedelta | None:
+            backend.clock.advance(LEASE / 5)
+            return super().enter(*arguments)
+
+    backend.queue._gate = Slow(backend.permits, backend.clock, bounds={"delay": None}, postpone=NOW)
+
+    first = backend.queue.receive(10, NOW)
+    backend.queue.extend(first)
+
+    assert len(first) == 3
+    assert len(backend.queue.receive(10, NOW)) == 3

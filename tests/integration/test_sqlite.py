@@ -14,6 +14,8 @@ from acuse.adapters.sqlite import database as module
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.queue import DUE, EXTEND, NEXT, SqliteQueue
 from acuse.adapters.sqlite.store import SETTLE, SqliteStore
+from acuse.bootstrap import Service, part_results
+from acuse.config import Settings
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.domain.outcome import Added
@@ -250,3 +252,20 @@ def test_no_frequent_statement_scans_the_table(
     assert index in plan
     assert "SCAN" not in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_a_part_without_a_result_is_not_merged_as_if_it_had_one(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    service = Service(settings)
+    added = record(service.clock.now())
+    service.store.add([added])
+    [delivery] = service.queue.receive(1, NOW)
+    service.store.plan(delivery, [b"1", b"2"])
+    first, _ = service.queue.receive(2, NOW)
+    service.store.settle([Ending(delivery=first, at=service.clock.now(), result=b"10")])
+
+    results = part_results(settings)(added.id, 2)
+
+    assert next(results) == b"10"
+    with pytest.raises(LookupError, match="part 2 has no result"):
+        next(results)
