@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import timedelta
     from pathlib import Path
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x61637573
 MIN_SQLITE = (3, 37, 0)
@@ -39,7 +41,8 @@ class Database:
             self._connection = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=self._busy_seconds
             )
-            self._configure(durable=durable)
+            # To turn the log on takes a lock that SQLite does not wait for.
+            self._patiently(lambda: self._configure(durable=durable))
             self._migrate()
         except sqlite3.Error as error:
             raise _translated(error) from error
@@ -82,7 +85,7 @@ class Database:
         with self.reading() as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def _patiently(self, begin: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+    def _patiently(self, begin: Callable[[], T]) -> T:
         # SQLite's own busy handler backs off up to 100 ms, so that a busy writer starves the others.
         deadline = time.monotonic() + self._busy_seconds
         while True:
