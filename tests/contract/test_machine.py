@@ -26,7 +26,7 @@ IDS = [new_id() for _ in range(4)]
 class Modelled(msgspec.Struct):
     """What is known of one request or part. `due`: when it may be received; None: ended, or waiting for its parts.
 
-    `turn`: counts the plans, and the reopenings of what was planned, for an old turn cannot be ended in a new one.
+    `turn`: counts the plans and the reopenings, for an old turn cannot be ended in a new one.
     `is_loose`: one who had lost its lease did something to it, where the store cannot tell. From then on it may be
     delivered to others once too often.
     """
@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
             one.due = self.backend.clock.now()
         for one in [known, *again]:
             one.status, one.attempts, one.shown = Status.ACCEPTED, 0, 0
-            one.turn += known.parts is not None
+            one.turn += 1
 
     @invariant()
     def the_store_is_as_the_model(self) -> None:

@@ -340,6 +340,7 @@ def test_what_was_delivered_before_it_was_reopened_ends_it_no_more(backend: Back
     backend.store.reopen([added.id])
 
     assert end(backend, finished(backend, late), failed(backend, late)) == [False, False]
+    assert not backend.store.plan(late, [b"1"])
 
     [again] = receive(backend)
     assert end(backend, finished(backend, again)) == [True]

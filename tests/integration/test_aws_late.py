@@ -184,7 +184,7 @@ def test_one_who_lost_the_plan_to_another_that_died_plans_it_after_all(house: Ho
         """While it writes the parts, another takes the next number, and is never heard of again."""
 
         def write(self, *arguments: Any, **options: Any) -> Any:
-            values = VALUES | {"read": {"N": "1"}, "mine": {"N": "2"}}
+            values = VALUES | {"read": {"N": "1"}, "mine": {"N": "2"}, "turn": {"N": "0"}}
             table.update(Key(one.id), CLAIM, UNPLANNED, values)
             return super().write(*arguments, **options)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from acuse.adapters.aws.items import integer, number, text
+from acuse.adapters.aws.message import turn_of
 from acuse.adapters.aws.table import Statement, Unmet, insert
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Key, Status, rfc3339
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
     from acuse.adapters.aws.items import Attribute, Item
     from acuse.adapters.aws.table import Table, Written
+    from acuse.domain.delivery import Delivery
 
 CLAIM = "SET #_plan = :mine, #_parts_ended = :none, #_parts_failed = :none"
-UNPLANNED = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :read"
+UNPLANNED = "#status = :accepted AND attribute_not_exists(#_parts) AND #_turn = :turn AND #_plan = :read"
 PLAN = "SET #_parts = :parts, #_turn = :mine"
 BY_ME = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :mine"
 
@@ -51,13 +53,13 @@ CLAIMS = 10
 """Tries to take a number while others do."""
 
 
-def plan(table: Table, id_: str, parts: Sequence[bytes], now: datetime) -> bool:
-    """The parts exist, once, and are queued; False if the request is planned already or has ended.
+def plan(table: Table, delivery: Delivery, parts: Sequence[bytes], now: datetime) -> bool:
+    """The parts exist, once, and are queued; False if the request is planned already, has ended, or was opened again.
 
     Raises StoreUnavailable where another is planning it, too: that one may not come to an end.
     """
-    request = Key(id_)
-    claimed = _claim(table, request)
+    request, turn = delivery.key, turn_of(delivery.token)
+    claimed = _claim(table, request, turn)
     if claimed is None:
         return False
     mine = claimed["_plan"]
@@ -68,9 +70,9 @@ def plan(table: Table, id_: str, parts: Sequence[bytes], now: datetime) -> bool:
             return True
         if planned.item is not None and planned.item.get("_turn") == mine:
             return True  # A write that was thought lost has landed: only I could take this turn.
-        if planned.item is not None and not _is_to_plan(planned.item):
+        if planned.item is not None and not _is_to_plan(planned.item, turn):
             return False
-    raise StoreUnavailable(f"{id_} is being planned by another")
+    raise StoreUnavailable(f"{request.id} is being planned by another")
 
 
 def reopen(table: Table, id_: str) -> bool:
@@ -102,22 +104,22 @@ def reopen(table: Table, id_: str) -> bool:
     return _landed(table.update(request, REOPEN, COUNTED, values), "_turn", mine)
 
 
-def _claim(table: Table, request: Key) -> Item | None:
+def _claim(table: Table, request: Key, turn: int) -> Item | None:
     """The request under the next number, which nobody else has; None if there is nothing to plan."""
-    read = 0
+    read = turn
     for _ in range(CLAIMS):
-        values = VALUES | {"read": number(read), "mine": number(read + 1)}
+        values = VALUES | {"read": number(read), "mine": number(read + 1), "turn": number(turn)}
         claimed = table.update(request, CLAIM, UNPLANNED, values)
         if not isinstance(claimed, Unmet):
             return claimed
-        if claimed.item is None or not _is_to_plan(claimed.item):
+        if claimed.item is None or not _is_to_plan(claimed.item, turn):
             return None
         read = integer(claimed.item, "_plan")
     raise StoreUnavailable(f"{request.id} is being planned by others")
 
 
-def _is_to_plan(item: Item) -> bool:
-    return item["status"]["S"] == Status.ACCEPTED and "_parts" not in item
+def _is_to_plan(item: Item, turn: int) -> bool:
+    return item["status"]["S"] == Status.ACCEPTED and "_parts" not in item and integer(item, "_turn") == turn
 
 
 def _write_parts(table: Table, request: Item, parts: Sequence[bytes], now: Attribute) -> bool:

@@ -63,7 +63,7 @@ class DynamoStore:
 
     def plan(self, delivery: Delivery, parts: Sequence[bytes]) -> bool:
         """See Store."""
-        return plan(self._table, delivery.key.id, parts, self._clock.now())
+        return plan(self._table, delivery, parts, self._clock.now())
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Record]:
         """See Store."""
