@@ -255,7 +255,7 @@ class Slot:
             except Unavailable as error:
                 tries += 1
                 # Two who stand in each other's way must not come back together.
-                pause = RECOVERY * (1 + tries * self._random.random())
+                pause = min(RECOVERY * (1 + tries * self._random.random()), max(0.0, self._deadline - monotonic()))
                 if tries == SETTLE_TRIES or monotonic() >= self._deadline or self._killing.wait(pause):
                     raise
                 log.warning("not recorded yet", extra={"error": str(error)})

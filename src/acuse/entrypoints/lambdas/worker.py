@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESERVE_SECONDS = 3.0
-"""So long before the function is cut off, what still runs is stopped, and its end recorded."""
+"""So long before the function is cut off, and one call's patience more, what still runs is stopped and recorded."""
 
 
 def handler(event: Any, context: Any) -> Any:
     """Names the messages that failed, so that the queue delivers only those again."""
-    whole = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    reserve = RESERVE_SECONDS + service().settings.patience.total_seconds()
+    whole = context.get_remaining_time_in_millis() / 1000 - reserve
     if whole < RESERVE_SECONDS:
-        raise Misconfigured(f"the function's timeout must be at least {2 * RESERVE_SECONDS:g} seconds")
+        raise Misconfigured(f"the function's timeout must be at least {reserve + RESERVE_SECONDS:g} seconds")
     deadline = monotonic() + whole
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
