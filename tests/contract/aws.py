@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 import uuid
-from contextlib import contextmanager
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,13 @@ from acuse.adapters.aws.relay import called_for
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
 from acuse.domain.record import Key
-from tests.aws.local import local_aws
+from tests.aws.local import LocalAws, local_aws
 from tests.clock import StillClock
 from tests.conftest import DYNAMODB_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from acuse.domain.delivery import Delivery, Ending
     from acuse.domain.outcome import Addition
@@ -113,41 +114,46 @@ class Relayed:
             self._outbox.send(called_for(self._read()), NOW)
 
 
-class Aws:
-    """See Backend."""
+class Live:
+    """DynamoDB and SQS that go by the time of this local AWS, with a relay that runs after every write."""
 
-    fences = False
-    counts_when_received = False
-
-    def __init__(self, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
-        local = local_aws(still=True)
-        self._local = local
-        self._lease = lease
-        self.clock = StillClock()
+    def __init__(self, local: LocalAws, clock: Clock, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
+        url = os.environ.get(DYNAMODB_URL)
         self.sqs = local.client("sqs", max_pool_connections=16)
-        if url := os.environ.get(DYNAMODB_URL):
+        if url:
             self.dynamodb = boto3.client("dynamodb", endpoint_url=url)
             streams = boto3.client("dynamodbstreams", endpoint_url=url)
         else:
             self.dynamodb = local.client("dynamodb", max_pool_connections=16)
             streams = local.client("dynamodbstreams")
         name = f"acuse-{uuid.uuid4()}"
+        self.settings = {**local.environment, "ACUSE_STORE": f"dynamodb://{name}"}
         self.table = Table(self.dynamodb, name, patience=PATIENCE, in_flight=8)
-        created = create_table(self.dynamodb, name)
+        stream = Stream(streams, create_table(self.dynamodb, name))
         self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
-        outbox = Outbox(self.sqs, self.url, patience=PATIENCE)
-        stream = Stream(streams, created)
         read = partial(stream.read_up_to_now, self.table) if url else stream.read
-        self.store = Relayed(DynamoStore(self.table, self.clock), read, outbox)
+        outbox = Outbox(self.sqs, self.url, patience=PATIENCE)
+        self.store = Relayed(DynamoStore(self.table, clock), read, outbox)
         self.permits = Permits(self.table, patience=PATIENCE)
-        self.queue = SqsQueue(
-            self.sqs,
-            self.url,
-            self.clock,
-            Gate(self.permits, self.clock, bounds=bounds, postpone=NOW),
-            lease=lease,
-            patience=PATIENCE,
-        )
+        gate = Gate(self.permits, clock, bounds=bounds, postpone=NOW)
+        self.queue = SqsQueue(self.sqs, self.url, clock, gate, lease=lease, patience=PATIENCE)
+
+    def close(self) -> None:
+        self.dynamodb.delete_table(TableName=self.table.name)
+        self.sqs.delete_queue(QueueUrl=self.url)
+
+
+class Aws(Live):
+    """See Backend. Its queues stand still until they are told to go on."""
+
+    fences = False
+    counts_when_received = False
+
+    def __init__(self, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
+        self._local = local_aws(still=True)
+        self._lease = lease
+        self.clock = StillClock()
+        super().__init__(self._local, self.clock, lease, bounds)
 
     def pass_time(self, by: timedelta) -> None:
         self.clock.advance(by)
@@ -157,37 +163,9 @@ class Aws:
         assert deliveries
         self.pass_time(self._lease)
 
-    def close(self) -> None:
-        self.dynamodb.delete_table(TableName=self.table.name)
-        self.sqs.delete_queue(QueueUrl=self.url)
 
-
-@contextmanager
-def aws(lease: timedelta, bounds: Mapping[str, int | None]) -> Iterator[Aws]:
-    made = Aws(lease, bounds)
-    yield made
-    made.close()
-
-
-class Live:
-    """DynamoDB and SQS that go by the time, with a relay that runs after every write."""
-
-    def __init__(self, clock: Clock, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
-        local = local_aws()
-        name = f"acuse-{uuid.uuid4()}"
-        dynamodb, sqs = local.client("dynamodb", max_pool_connections=16), local.client("sqs", max_pool_connections=16)
-        table = Table(dynamodb, name, patience=PATIENCE, in_flight=8)
-        stream = Stream(local.client("dynamodbstreams"), create_table(dynamodb, name))
-        url = sqs.create_queue(QueueName=name)["QueueUrl"]
-        self.store = Relayed(DynamoStore(table, clock), stream.read, Outbox(sqs, url, patience=PATIENCE))
-        gate = Gate(Permits(table, patience=PATIENCE), clock, bounds=bounds, postpone=NOW)
-        self.queue = SqsQueue(sqs, url, clock, gate, lease=lease, patience=PATIENCE)
-        self.settings = {**local.environment, "ACUSE_STORE": f"dynamodb://{name}"}
-
-
-@contextmanager
-def live_aws(clock: Clock, lease: timedelta, bounds: Mapping[str, int | None]) -> Iterator[Live]:
-    yield Live(clock, lease, bounds)
+def aws(lease: timedelta, bounds: Mapping[str, int | None]) -> AbstractContextManager[Aws]:
+    return closing(Aws(lease, bounds))
 
 
 def create_table(dynamodb: Any, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from acuse.adapters.aws import calls
 from acuse.adapters.aws.gate import Gate
@@ -477,12 +477,19 @@ def test_what_a_function_gives_back_twice_is_sent_once(bench: Bench) -> None:
     assert bench.wire.met == 1
 
 
-def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
-    made = calls.is_passing(EndpointConnectionError(endpoint_url="http://nowhere"))
-    slow = calls.is_passing(ConnectTimeoutError(endpoint_url="http://nowhere"))
+def test_a_connection_that_cannot_be_made_is_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        client = calls.client("dynamodb", in_flight=1)
+        sent: list[object] = []
+        client.meta.events.register("before-send", lambda request, **_: sent.append(request))
+        table = Table(client, bench.name, patience=timedelta(seconds=0.5), in_flight=1)
 
-    assert made
-    assert slow
+        [addition] = DynamoStore(table, bench.clock).add(bench.records(1))
+
+    assert isinstance(addition, StoreUnavailable)
+    assert len(sent) > 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -27,7 +27,8 @@ from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.domain.errors import RunnerUnavailable, StoreUnavailable
 from acuse.domain.record import Key, Reason, Record, Status
-from tests.contract.aws import live_aws
+from tests.aws.local import local_aws
+from tests.contract.aws import Live
 from tests.requests import new_id, record
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def opened(kind: str, folder: Path, catalogue: Catalogue) -> Iterator[Site]:
         yield Site(MemoryStore(memory), MemoryQueue(memory, lease=LEASE, bounds=bounds), catalogue, folder)
         return
     if kind == "aws":
-        with live_aws(clock, lease=LEASE, bounds=bounds) as aws:
+        with closing(Live(local_aws(), clock, LEASE, bounds)) as aws:
             yield Site(aws.store, aws.queue, catalogue, folder, aws.settings)
         return
     busy = timedelta(seconds=5)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Attribute = dict[str, Any]
     Item = Mapping[str, Attribute]
 
-MAX_ITEM = 409_600
-"""Bytes of one item, names included (DynamoDB, "Service quotas")."""
 MAX_NATIVE = 65_536
 MAX_MEMBERS = 50
 
@@ -85,9 +83,9 @@ def native_key(key: Key) -> dict[str, Attribute]:
     return {"id": text(key.id), "_part": number(key.part)}
 
 
-def integer(item: Item, name: str, default: int = 0) -> int:
-    """The number that the attribute holds."""
-    return int(item[name]["N"]) if name in item else default
+def integer(item: Item, name: str) -> int:
+    """The number that the attribute holds; 0 if it is not there."""
+    return int(item[name]["N"]) if name in item else 0
 
 
 def moment(attribute: Attribute) -> datetime:

@@ -44,17 +44,14 @@ class DynamoStore:
         for record in records:
             first.setdefault(record.id, record)
         written = dict(zip(first, self._table.write([self._insert(one, write) for one in first.values()]), strict=True))
-        known: dict[str, Addition] = {}
         stored = self._met([id_ for id_, one in written.items() if isinstance(one, Unmet)])
+        answers = {id_: _addition(one, written[id_], stored.get(id_), write) for id_, one in first.items()}
         additions: list[Addition] = []
         for record in records:
-            one = first.pop(record.id, None)
-            if one is not None:
-                met = _addition(one, written[one.id], stored.get(one.id), write)
-                known[one.id] = Existing(met.record) if isinstance(met, Added) else met
-                additions.append(met)
-            else:
-                additions.append(known[record.id])  # Of two in one batch the second meets the first.
+            answer = answers[record.id]
+            additions.append(answer)
+            if isinstance(answer, Added):
+                answers[record.id] = Existing(answer.record)  # Of two in one batch the second meets the first.
         return additions
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:

@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from acuse.adapters.aws.message import decode
 from acuse.application.execute import Drop, task_for
 from acuse.domain.delivery import Ending
 from acuse.domain.record import Failure, Reason
+from acuse.entrypoints.lambdas.messages import each_message
 from acuse.entrypoints.lambdas.service import service
 
 if TYPE_CHECKING:
@@ -24,16 +24,7 @@ FAILURE = Failure(Reason.ABANDONED, "it was delivered again and again, and no wo
 
 def handler(event: Any, context: Any) -> Any:
     """Names the messages that failed, so that the queue delivers only those again."""
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, _logged, processor, context)
-
-
-def _logged(record: SQSRecord) -> None:
-    try:
-        _end(record)
-    except Exception:
-        log.exception("the message comes again", extra={"message_id": record.message_id})
-        raise
+    return each_message(event, context, _end)
 
 
 def _end(record: SQSRecord) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from datetime import timedelta
@@ -12,17 +11,14 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-
 from acuse.application.heartbeat import Heartbeat
 from acuse.application.slot import Slot
 from acuse.domain.errors import Misconfigured, Unavailable
+from acuse.entrypoints.lambdas.messages import each_message
 from acuse.entrypoints.lambdas.service import service
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
-log = logging.getLogger(__name__)
 
 RESERVE_SECONDS = 3.0
 """So long before the function is cut off, and one call's patience more, what still runs is stopped and recorded."""
@@ -35,16 +31,7 @@ def handler(event: Any, context: Any) -> Any:
     if whole < RESERVE_SECONDS:
         raise Misconfigured(f"the function's timeout must be at least {reserve + RESERVE_SECONDS:g} seconds")
     deadline = monotonic() + whole
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-
-    def work(record: SQSRecord) -> None:
-        try:
-            _work(record, deadline, whole)
-        except Exception:
-            log.exception("the message comes again", extra={"message_id": record.message_id})
-            raise
-
-    return process_partial_response(event, work, processor, context)
+    return each_message(event, context, lambda record: _work(record, deadline, whole))
 
 
 def _work(record: SQSRecord, deadline: float, whole: float) -> None:
