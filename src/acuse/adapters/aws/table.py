@@ -176,14 +176,16 @@ class Table:
         """Of one partition DynamoDB gives no more than 1 MB at once; the rest is asked for again."""
         found: list[Item] = []
         waiting: list[Any] = [native_key(key) for key in keys]
+        problem = "DynamoDB did not give every item"
         tries = Tries(self._patience)
         for _ in tries:
             asked = {self.name: {"Keys": waiting, "ConsistentRead": True}}
             try:
                 answer = self._client.batch_get_item(RequestItems=asked)
             except TROUBLE as error:
+                problem = str(error)
                 if not is_passing(error):
-                    raise StoreUnavailable(str(error)) from error
+                    break
                 continue
             if "Responses" not in answer:
                 continue
@@ -193,7 +195,7 @@ class Table:
                 tries.renew()
             if not waiting:
                 return found
-        raise StoreUnavailable("DynamoDB did not give every item")
+        raise StoreUnavailable(problem)
 
 
 @lru_cache(maxsize=256)
