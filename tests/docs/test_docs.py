@@ -18,7 +18,7 @@ from acuse.config import PREFIX, Settings
 from acuse.domain.record import STAMPS, TRANSITIONS, Reason
 from acuse.domain.submission import MAX_DEPTH, MAX_DIGITS
 from acuse.entrypoints.cli import app
-from acuse.entrypoints.problems import PROBLEMS
+from acuse.entrypoints.api.problems import PROBLEMS
 from tests.acceptance.service import Running
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import uvloop
 from acuse.adapters.clock import SystemClock
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
-from acuse.entrypoints.api import Api
+from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.process import server
 
 if TYPE_CHECKING:

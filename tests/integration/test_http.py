@@ -21,7 +21,7 @@ from acuse.adapters.sqlite.store import SqliteStore
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.domain.errors import StoreUnavailable
-from acuse.entrypoints.api import Api
+from acuse.entrypoints.api.app import Api
 from tests.integration.server import served
 from tests.requests import body, new_id, submission
 from tests.unit.test_intake import GatedStore

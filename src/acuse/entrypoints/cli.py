@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from acuse.bootstrap import DATABASE, Service, configure_logging
 from acuse.config import Settings
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
-from acuse.entrypoints.api import PATH
+from acuse.entrypoints.api.app import PATH
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.submit import requests_in, send
 from acuse.entrypoints.supervisor import Supervisor

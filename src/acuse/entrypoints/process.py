@@ -19,7 +19,7 @@ from acuse.adapters.lifeline import die_with_parent
 from acuse.adapters.pulse import Pulse
 from acuse.bootstrap import Service, configure_logging
 from acuse.config import Settings
-from acuse.entrypoints.api import Api
+from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.ops import ops_app
 from acuse.entrypoints.protocol import Protocol
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mangum import Mangum
 
-from acuse.entrypoints.api import Api
+from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.lambdas.service import service
-from acuse.entrypoints.problems import MEDIA_TYPE
+from acuse.entrypoints.api.problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from mangum.types import ASGI

@@ -12,7 +12,7 @@ from acuse.domain.outcome import Added, Conflict, Existing, Receipt
 from acuse.domain.record import rfc3339
 from acuse.domain.submission import parse
 from acuse.domain.traceparent import valid_traceparent
-from acuse.entrypoints import problems
+from acuse.entrypoints.api import problems
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence

@@ -1,0 +1,1 @@
+"""The public plane: `POST /v1/requests`, and nothing else."""
