@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from acuse.adapters.aws.backend import AwsBackend
     from acuse.adapters.sqlite.backend import SqliteBackend
     from acuse.config import Settings
-    from acuse.ports import Clock, Queue, Store
+    from acuse.ports import Clock, Keyring, Queue, Store
 
 ENTRY_POINTS = "acuse.actions"
 DATABASE = "acuse.db"
@@ -56,6 +56,11 @@ class Service:
     def store(self) -> Store:
         """The durable store."""
         return self.aws.store if self.settings.table else self._sqlite.store
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys of the clients: in the same file, or in the same table."""
+        return self.aws.keyring if self.settings.table else self._sqlite.keyring
 
     @property
     def queue(self) -> Queue:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from acuse.domain.api_key import ApiKey
     from acuse.domain.delivery import Delivery, Ending
     from acuse.domain.outcome import Addition, Outcome
     from acuse.domain.record import Key, Part, Record
@@ -42,6 +43,19 @@ class Store(Protocol):
 
     def reopen(self, ids: Sequence[str], /) -> list[bool]:
         """Each failed request is accepted again and queued; of a split one, only the failed parts. Else False."""
+
+
+class Keyring(Protocol):
+    """The keys of the clients. All of it raises StoreUnavailable when the data cannot be reached."""
+
+    def keys(self) -> list[ApiKey]:
+        """All that were ever made, also the revoked ones, by name."""
+
+    def put(self, key: ApiKey, /) -> bool:
+        """The new key is durable; False where its name is taken, if only by one that was revoked."""
+
+    def revoke(self, name: str, at: datetime, /) -> bool:
+        """The key is marked as revoked, for good; False where there is none, or it was before."""
 
 
 class Queue(Protocol):

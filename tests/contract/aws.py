@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from acuse.adapters.aws.gate import Gate
+from acuse.adapters.aws.keyring import DynamoKeyring
 from acuse.adapters.aws.outbox import Outbox
 from acuse.adapters.aws.permits import Permits
 from acuse.adapters.aws.queue import SqsQueue
@@ -134,6 +135,7 @@ class Live:
         read = partial(stream.read_up_to_now, self.table) if url else stream.read
         outbox = Outbox(self.sqs, self.url, patience=PATIENCE)
         self.store = Relayed(DynamoStore(self.table, clock), read, outbox)
+        self.keyring = DynamoKeyring(self.table)
         self.permits = Permits(self.table, patience=PATIENCE)
         gate = Gate(self.permits, clock, bounds=bounds, postpone=NOW)
         self.queue = SqsQueue(self.sqs, self.url, clock, gate, lease=lease, patience=PATIENCE)

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from acuse.adapters.memory import Memory, MemoryQueue, MemoryStore
+from acuse.adapters.memory_keyring import MemoryKeyring
 from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from tests.clock import StillClock
@@ -18,20 +20,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from acuse.domain.delivery import Delivery
-    from acuse.ports import Clock, Queue, Store
+    from acuse.ports import Clock, Keyring, Queue, Store
 
 LEASE = timedelta(seconds=10)
 BOUNDS = {"delay": None, "limited": 2, "a": None, "z": None}
 
 
 class Backend(Protocol):
-    """A store and its queue, and power over the time that passes for them."""
+    """A store, its queue and its keyring, and power over the time that passes for them."""
 
     @property
     def store(self) -> Store: ...
 
     @property
     def queue(self) -> Queue: ...
+
+    @property
+    def keyring(self) -> Keyring: ...
 
     @property
     def clock(self) -> Clock: ...
@@ -54,9 +59,10 @@ class Backend(Protocol):
 class _Clocked:
     fences = counts_when_received = True
 
-    def __init__(self, store: Store, queue: Queue, clock: StillClock) -> None:
+    def __init__(self, store: Store, queue: Queue, keyring: Keyring, clock: StillClock) -> None:
         self.store = store
         self.queue = queue
+        self.keyring = keyring
         self.clock = clock
 
     def pass_time(self, by: timedelta) -> None:
@@ -71,7 +77,8 @@ class _Clocked:
 def memory(_: Path) -> Iterator[Backend]:
     clock = StillClock()
     shared = Memory(clock)
-    yield _Clocked(MemoryStore(shared), MemoryQueue(shared, lease=LEASE, bounds=BOUNDS), clock)
+    queue = MemoryQueue(shared, lease=LEASE, bounds=BOUNDS)
+    yield _Clocked(MemoryStore(shared), queue, MemoryKeyring(), clock)
 
 
 @contextmanager
@@ -80,7 +87,8 @@ def sqlite(folder: Path) -> Iterator[Backend]:
     busy = timedelta(seconds=5)
     durable = Database(folder / "acuse.db", durable=True, busy=busy)
     quick = Database(folder / "acuse.db", durable=False, busy=busy)
-    yield _Clocked(SqliteStore(durable, clock), SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS), clock)
+    queue = SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS)
+    yield _Clocked(SqliteStore(durable, clock), queue, SqliteKeyring(durable), clock)
     quick.close()
     durable.close()
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.calls import client, code_of, patiently
 from acuse.adapters.aws.gate import Gate
+from acuse.adapters.aws.keyring import DynamoKeyring
 from acuse.adapters.aws.outbox import Outbox
 from acuse.adapters.aws.permits import Permits
 from acuse.adapters.aws.pushed import PushedQueue
@@ -28,7 +29,7 @@ MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExi
 
 
 class AwsBackend:
-    """See Store and Queue. Region, endpoint and credentials are those of the environment."""
+    """See Store, Queue and Keyring. Region, endpoint and credentials are those of the environment."""
 
     def __init__(
         self,
@@ -56,6 +57,11 @@ class AwsBackend:
     def store(self) -> DynamoStore:
         """The table."""
         return DynamoStore(self._table, self._clock)
+
+    @cached_property
+    def keyring(self) -> DynamoKeyring:
+        """The keys in the table."""
+        return DynamoKeyring(self._table)
 
     @cached_property
     def queue(self) -> SqsQueue:

@@ -122,7 +122,7 @@ class Table:
             "Key": native_key(key),
             "UpdateExpression": change,
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": {word: word[1:].replace("own_", "_", 1) for word in words if word[0] == "#"},
+            "ExpressionAttributeNames": {word: _attribute_name(word) for word in words if word[0] == "#"},
             "ExpressionAttributeValues": {word: values[word[1:]] for word in words if word[0] == ":"},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -203,6 +203,11 @@ def insert(table: str, names: tuple[str, ...]) -> str:
     """The statement that adds an item with these attributes, if its key is new. Names must be plain."""
     members = ", ".join(f"'{name}': ?" for name in names)
     return f'INSERT INTO "{table}" VALUE {{{members}}}'
+
+
+def _attribute_name(placeholder: str) -> str:
+    name = placeholder[1:]
+    return f"_{name.removeprefix('own_')}" if name.startswith("own_") else name
 
 
 def _fitting(statements: Iterable[Statement]) -> Iterator[list[Statement]]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.errors import Misconfigured
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SqliteBackend:
-    """See Store and Queue. Each has a connection of its own, and waits for the other as for any process."""
+    """See Store, Queue and Keyring. Each has a connection of its own, and waits for the others as for any process."""
 
     def __init__(
         self,
@@ -46,6 +47,11 @@ class SqliteBackend:
     def queue(self) -> SqliteQueue:
         """What is due in the file."""
         return SqliteQueue(self._database(durable=False), self._clock, lease=self._lease, bounds=self._bounds())
+
+    @cached_property
+    def keyring(self) -> SqliteKeyring:
+        """The keys in the file."""
+        return SqliteKeyring(self._database(durable=True))
 
     def _database(self, *, durable: bool) -> Database:
         folder = self._file.parent
