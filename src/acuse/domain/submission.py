@@ -26,10 +26,11 @@ MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
 
-_UUID = re.compile(
+UUID = re.compile(
     r"(?!0{8}(-0{4}){3}-0{12}|[fF]{8}(-[fF]{4}){3}-[fF]{12})"
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 )
+"""The text form (RFC 9562) of any but the nil and the max."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +95,7 @@ def _complaints(members: Mapping[str, object], compact: bytes) -> list[FieldErro
     received_id, action = members.get("id"), members.get("action")
     if not isinstance(received_id, str):
         errors.append(FieldError("#/id", "expected a string" if "id" in members else "required"))
-    elif not _UUID.fullmatch(received_id):
+    elif not UUID.fullmatch(received_id):
         errors.append(
             FieldError("#/id", "expected a UUID as 8-4-4-4-12 hexadecimal digits, neither the nil nor the max")
         )
