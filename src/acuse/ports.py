@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from acuse.domain.api_key import ApiKey
     from acuse.domain.delivery import Delivery, Ending
-    from acuse.domain.outcome import Addition, Outcome
+    from acuse.domain.outcome import Addition, Outcome, Together
     from acuse.domain.record import Key, Part, Record
     from acuse.domain.task import Task
 
@@ -22,6 +22,12 @@ class Store(Protocol):
         """Each id is durable and queued, once; of two records with one id the first stays. Safe to repeat.
 
         An error in the list stands for a record that could not be stored while others could.
+        """
+
+    def add_together(self, records: Sequence[Record], /) -> list[Together]:
+        """As `add`, but all or none: where any id is there with another fingerprint, what is new is Withheld.
+
+        At most MAX_TOGETHER records, with MAX_TOGETHER_BYTES of bodies. Safe to repeat.
         """
 
     def settle(self, endings: Sequence[Ending], /) -> list[bool]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from acuse.domain.delivery import Delivery, Ending
-    from acuse.domain.outcome import Addition
+    from acuse.domain.outcome import Addition, Together
     from acuse.domain.record import Part, Record
     from acuse.ports import Clock
 
@@ -88,6 +88,11 @@ class Relayed:
         additions = self._store.add(records)
         self._relay()
         return additions
+
+    def add_together(self, records: Sequence[Record]) -> list[Together]:
+        answers = self._store.add_together(records)
+        self._relay()
+        return answers
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         recorded = self._store.settle(endings)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from acuse.domain.delivery import Delivery, Ending
-from acuse.domain.outcome import Added, Addition, Existing
+from acuse.domain.outcome import Added, Addition, Existing, Together
 from acuse.domain.record import Key, Part, Progress, Record, Status
+from acuse.domain.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,10 +64,18 @@ class MemoryStore:
                 if record.id in self._memory.records:
                     additions.append(Existing(self._memory.records[record.id]))
                 else:
-                    self._memory.records[record.id] = record
-                    self._memory.enqueue(Key(record.id))
+                    self._add(record)
                     additions.append(Added(record))
         return additions
+
+    def add_together(self, records: Sequence[Record]) -> list[Together]:
+        """See Store."""
+        with self._memory.changed:
+            answers = together(records, self._memory.records)
+            for answer in answers:
+                if isinstance(answer, Added):
+                    self._add(answer.record)
+        return answers
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         """See Store."""
@@ -105,6 +114,10 @@ class MemoryStore:
         """See Store."""
         with self._memory.changed:
             return [self._reopen(id_) for id_ in ids]
+
+    def _add(self, record: Record) -> None:
+        self._memory.records[record.id] = record
+        self._memory.enqueue(Key(record.id))
 
     def _settle(self, ending: Ending) -> bool:
         memory, key = self._memory, ending.delivery.key

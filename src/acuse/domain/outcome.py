@@ -28,9 +28,15 @@ class Conflict(msgspec.Struct, frozen=True):
     record: Record
 
 
+class Withheld(msgspec.Struct, frozen=True):
+    """It was not stored, because another of its batch could not be."""
+
+
 Addition = Added | Existing | StoreUnavailable
 """An error stands for the one record that could not be stored; whether that write landed is not known."""
 Receipt = Added | Existing | Conflict
+Together = Receipt | Withheld
+"""Of what is stored as a whole or not at all."""
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

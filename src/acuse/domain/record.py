@@ -61,6 +61,12 @@ class Key(NamedTuple):
 
 
 PAGE = 100
+MAX_TOGETHER = 100
+MAX_TOGETHER_BYTES = 2_000_000
+"""Records, and bytes of their bodies, that are stored as a whole: a transaction of DynamoDB has 100 items of 4 MB.
+
+Items are up to twice as large as the bodies that they hold.
+"""
 
 
 def part_keys(id_: str, parts: int) -> Iterator[list[Key]]:

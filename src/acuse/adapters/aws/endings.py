@@ -66,7 +66,7 @@ def _end_parts(table: Table, endings: Sequence[Ending]) -> dict[Key, bool]:
     waiting = list(endings)
     while waiting:
         changes = [_count(table, waiting), *(_part_change(table, ending) for ending in waiting)]
-        counted, *written = table.transact(changes, secrets.token_hex(16))
+        counted, *written = table.transact([{"Update": one} for one in changes], secrets.token_hex(16))
         if not _is_recorded(counted):
             return ended | {ending.delivery.key: False for ending in waiting}
         recorded = all(one is None for one in written)

@@ -9,8 +9,9 @@ from acuse.adapters.aws.endings import settle
 from acuse.adapters.aws.items import item_of, part_from, record_from
 from acuse.adapters.aws.plans import plan, reopen
 from acuse.adapters.aws.table import Statement, Unmet, insert
+from acuse.adapters.aws.together import add_together
 from acuse.domain.errors import StoreUnavailable
-from acuse.domain.outcome import Added, Addition, Existing
+from acuse.domain.outcome import Added, Addition, Existing, Together
 from acuse.domain.record import Key
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class DynamoStore:
             if isinstance(answer, Added):
                 answers[record.id] = Existing(answer.record)  # Of two in one batch the second meets the first.
         return additions
+
+    def add_together(self, records: Sequence[Record]) -> list[Together]:
+        """See Store. What is new is one transaction."""
+        return add_together(self._table, records)
 
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         """See Store. The ending of a part and the count of those left are one transaction."""

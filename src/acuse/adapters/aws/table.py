@@ -127,9 +127,17 @@ class Table:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-    def transact(self, changes: Sequence[dict[str, Any]], token: str) -> list[Written]:
+    def addition(self, item: Item) -> dict[str, Any]:
+        """A new item as one of a transaction."""
+        return {
+            "TableName": self.name,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(#id)",
+            "ExpressionAttributeNames": {"#id": "id"},
+        }
+
+    def transact(self, items: Sequence[Mapping[str, Any]], token: str) -> list[Written]:
         """All of them are durable, or none is: then what stood against each. The token makes it safe to repeat."""
-        items = [{"Update": change} for change in changes]
         for _ in Tries(self._patience):
             try:
                 self._client.transact_write_items(TransactItems=items, ClientRequestToken=token)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from acuse.adapters.sqlite.rows import PART, RECORD, micros, part_from, record_from
 from acuse.domain.errors import StoreUnavailable
-from acuse.domain.outcome import Added, Addition, Existing
+from acuse.domain.outcome import Added, Addition, Existing, Together
+from acuse.domain.together import together
 
 if TYPE_CHECKING:
     import sqlite3
@@ -94,6 +95,17 @@ class SqliteStore:
                 return []
         return [addition for few in _few(records) for addition in self._add(few)]
 
+    def add_together(self, records: Sequence[Record]) -> list[Together]:
+        """See Store."""
+        with self._database.writing() as connection:
+            stored: dict[str, Record] = {}
+            for few in _few([record.id for record in records]):
+                stored.update((id_, record) for id_, (_, record) in _stored(connection, few).items())
+            answers = together(records, stored)
+            for few_new in _few([one.record for one in answers if isinstance(one, Added)]):
+                connection.execute(*_insert(few_new))
+        return answers
+
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         """See Store."""
         with self._database.writing() as connection:
@@ -135,12 +147,7 @@ class SqliteStore:
             return [_reopen(connection, id_, now) for id_ in ids]
 
     def _add(self, records: Sequence[Record]) -> Iterable[Addition]:
-        rows = [
-            (one.id, one.action, one.body.decode(), one.fingerprint, one.traceparent, micros(one.created_at))
-            for one in records
-        ]
-        size, values = _padded(rows)
-        cursor = self._database.write(_statement(ADD, "(?, ?, ?, ?, ?, ?)", size), values)
+        cursor = self._database.write(*_insert(records))
         added = cursor.rowcount
         if added == len(records):
             return map(Added, records)
@@ -150,6 +157,16 @@ class SqliteStore:
         last = cursor.lastrowid or 0
         fresh = {id_ for id_, (seq, _) in stored.items() if added and last - added < seq <= last}
         return [_addition(record, stored, fresh) for record in records]
+
+
+def _insert(records: Sequence[Record]) -> tuple[str, list[object]]:
+    """The statement that adds those that are new, and its values."""
+    rows = [
+        (one.id, one.action, one.body.decode(), one.fingerprint, one.traceparent, micros(one.created_at))
+        for one in records
+    ]
+    size, values = _padded(rows)
+    return _statement(ADD, "(?, ?, ?, ?, ?, ?)", size), values
 
 
 def _addition(record: Record, stored: Mapping[str, tuple[int, Record]], fresh: set[str]) -> Addition:
