@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "ACUSE_"
+CLIENT_KEY = "ACUSE_KEY"
+"""Not a setting of the service: the key that `acuse submit` sends."""
 
 MAX_ITEM = 400_000
 """Bytes of what a client and a run may put into one item: the 400 KB of DynamoDB without the names and the stamps."""
@@ -55,9 +57,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     actions: Annotated[tuple[str, ...], Meta(description="Modules and files with actions, separated by commas.")] = ()
     max_head: Annotated[Count, Meta(description="Bytes of a request's head: its first line and its fields.")] = 65_536
     max_body: Annotated[Count, Meta(description="Bytes of one request's body.")] = 262_144
+    max_array: Annotated[Count, Meta(description="Bytes of a JSON array, which is held as a whole; NDJSON is not.")] = (
+        4_194_304
+    )
+    max_items: Annotated[Count, Meta(description="Requests in a JSON array.")] = 10_000
+    max_expanded: Annotated[Count, Meta(description="Bytes that NDJSON in gzip may expand to.")] = 1_073_741_824
+    max_streams: Annotated[Count, Meta(description="NDJSON bodies taken at once; above: 503.")] = 8
+    max_spool: Annotated[
+        Count, Meta(description="Bytes of an answer to NDJSON that wait in a file for a client that does not read.")
+    ] = 1_073_741_824
     body_timeout: Annotated[
-        timedelta, Meta(description="Longest time for a request's head, and again for its body, to arrive.")
+        timedelta,
+        Meta(description="Longest time for a request's head, and again for its body or the next piece of NDJSON."),
     ] = timedelta(seconds=10)
+    min_rate: Annotated[Count, Meta(description="Bytes a second that NDJSON must keep to beyond that time.")] = 500
+    answer_timeout: Annotated[
+        timedelta, Meta(description="How long a client may leave its answer unread before it is cut off.")
+    ] = timedelta(seconds=60)
+    max_wait: Annotated[timedelta, Meta(description="Longest wait that `Prefer: wait=N` may ask for.")] = timedelta(
+        seconds=60
+    )
+    max_connections: Annotated[Count, Meta(description="Connections at once on each plane; above: 503.")] = 1_000
+    max_held_bytes: Annotated[Count, Meta(description="Bytes of bodies that are being read; above: 503.")] = 67_108_864
+    rate: Annotated[
+        int, Meta(ge=0, description="Requests a minute for each key (without keys: for all); above: 429. 0: no bound.")
+    ] = 0
+    keys_refresh: Annotated[
+        timedelta, Meta(description="How long it may take until a new key, or a revoked one, is known.")
+    ] = timedelta(seconds=5)
     max_waiting: Annotated[Count, Meta(description="Requests waiting to be stored; above: 503.")] = 10_000
     max_waiting_bytes: Annotated[Count, Meta(description="Bytes waiting to be stored; above: 503.")] = 67_108_864
     max_batch: Annotated[Count, Meta(description="Requests in one commit.")] = 512
@@ -86,21 +113,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what would be unsafe or could not work."""
-        for name in ("body_timeout", "lease", "busy", "visibility"):
+        for name in ("body_timeout", "answer_timeout", "lease", "busy", "visibility"):
             if getattr(self, name) <= timedelta(0):
                 raise Misconfigured(f"{name} must be more than zero")
-        for name in ("retry_after", "drain", "patience", "postpone"):
+        for name in ("retry_after", "drain", "patience", "postpone", "max_wait", "keys_refresh"):
             if getattr(self, name) < timedelta(0):
                 raise Misconfigured(f"{name} must not be negative")
         if self.max_waiting_bytes < self.max_body:
             raise Misconfigured("max_waiting_bytes must be at least max_body, or a large request could never be stored")
+        if self.max_held_bytes < max(self.max_body, self.max_array):
+            raise Misconfigured("max_held_bytes must be at least max_body and max_array")
         self._check_aws()
-        for name in ("host", "ops_host"):
-            if not self.allow_anyone and not _is_loopback(getattr(self, name)):
-                raise Misconfigured(
-                    f"{name} {getattr(self, name)} can be reached by anyone, and nobody is asked for a key;"
-                    f" use a loopback address, or set {PREFIX}ALLOW_ANYONE=true if something in front asks"
-                )
+        if not self.allow_anyone and not is_loopback(self.ops_host):
+            raise Misconfigured(
+                f"ops_host {self.ops_host} can be reached by anyone, and nobody is asked for a key there; use a"
+                f" loopback address, or set {PREFIX}ALLOW_ANYONE=true if something in front asks"
+            )
 
     def _check_aws(self) -> None:
         if self.queue and not self.table:
@@ -109,6 +137,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise Misconfigured(f"an item of DynamoDB holds {MAX_ITEM} bytes: max_body and max_result must fit in one")
         if self.visibility > MAX_VISIBILITY:
             raise Misconfigured("visibility must be at most 12 hours")
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether the public plane may be reached from another machine, without a word that this is meant."""
+        return not self.allow_anyone and not is_loopback(self.host)
 
     @property
     def table(self) -> str:
@@ -126,7 +159,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             found["actions"] = [spec for one in found["actions"].split(",") if (spec := one.strip())]
         found.update({name: value for name, value in chosen.items() if value is not None})
         unknown = sorted(
-            name for name in environment if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in names
+            name
+            for name in environment
+            if name.startswith(PREFIX) and name != CLIENT_KEY and name.removeprefix(PREFIX).lower() not in names
         )
         if unknown:
             raise Misconfigured(f"no such setting: {', '.join(unknown)}")
@@ -158,7 +193,8 @@ def _text(value: object) -> str:
             return str(value)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

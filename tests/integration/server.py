@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from acuse.adapters.clock import SystemClock
+from acuse.adapters.memory_keyring import MemoryKeyring
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-    from acuse.ports import Store
+    from acuse.ports import Keyring, Store
 
 
 @contextmanager
-def served(store: Store, settings: Settings | None = None) -> Iterator[tuple[str, int]]:
+def served(store: Store, settings: Settings | None = None, keyring: Keyring | None = None) -> Iterator[tuple[str, int]]:
     """The address at which it is served."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
     running: Future[uvicorn.Server] = Future()
 
     async def main() -> None:
         chosen = settings or Settings()
-        api = Api(store, SystemClock(), load_catalogue([]), chosen, lambda: None)
+        api = Api(store, keyring or MemoryKeyring(), SystemClock(), load_catalogue([]), chosen, lambda: None)
         api.start()
         http = server(api, chosen)
         running.set_result(http)

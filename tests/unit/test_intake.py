@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from acuse.adapters.memory import Memory, MemoryStore
 from acuse.application import intake as module
-from acuse.application.intake import Intake
-from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable
-from acuse.domain.outcome import Added, Addition, Conflict, Existing, Receipt
+from acuse.application.intake import Intake, Reply
+from acuse.domain.errors import Overloaded, StoreUnavailable
+from acuse.domain.outcome import Added, Addition, Conflict, Existing, Withheld
 from tests.clock import StillClock
 from tests.requests import submission
 
@@ -49,7 +49,7 @@ class Desk:
 
     def __init__(self, **bounds: int) -> None:
         self.store = GatedStore()
-        self.replies: SimpleQueue[tuple[int, Receipt | AcuseError]] = SimpleQueue()
+        self.replies: SimpleQueue[tuple[int, Reply]] = SimpleQueue()
         self.commits: SimpleQueue[None] = SimpleQueue()
         limits = {"max_waiting": 100, "max_waiting_bytes": 10_000, "max_batch": 10} | bounds
         self.intake: Intake[int] = Intake(
@@ -57,14 +57,15 @@ class Desk:
         )
         self.intake.start()
 
-    def _deliver(self, replies: Sequence[tuple[int, Any]]) -> None:
-        for reply in replies:
-            self.replies.put(reply)
+    def _deliver(self, replies: Sequence[tuple[int, Sequence[Reply]]]) -> None:
+        for waiter, found in replies:
+            for reply in found:
+                self.replies.put((waiter, reply))
 
     def offer(self, waiter: int, sent: Submission | None = None) -> None:
-        self.intake.offer(sent or submission(), waiter)
+        self.intake.offer([sent or submission()], waiter)
 
-    def reply(self) -> tuple[int, Receipt | AcuseError]:
+    def reply(self) -> tuple[int, Reply]:
         return self.replies.get(timeout=30)
 
     def close(self) -> None:
@@ -248,7 +249,56 @@ def test_an_idle_store_is_left_alone_when_nobody_asks_for_its_commits(monkeypatc
     intake.start()
     assert not delivered.wait(0.2)
 
-    intake.offer(submission(), 1)
+    intake.offer([submission()], 1)
 
     assert delivered.wait(30)
     intake.close()
+
+
+def test_what_is_offered_together_with_others_is_stored_in_one_commit_and_answered_in_order(desk: Desk) -> None:
+    first, second = submission(), submission()
+    desk.intake.offer([first, second, submission(id=first.id, note="other")], 1)
+    desk.store.gate.release(100)
+
+    kinds = [type(desk.reply()[1]) for _ in range(3)]
+
+    assert kinds == [Added, Added, Conflict]
+    assert desk.store.batches == [3]
+
+
+def test_all_or_none_is_a_commit_of_its_own(desk: Desk) -> None:
+    alone, first, second = submission(), submission(), submission()
+    desk.store.add_together([first.accepted(StillClock().now())])
+    desk.offer(0)
+    assert desk.store.entered.acquire(timeout=30)
+    desk.offer(1, alone)
+    desk.intake.offer([second, submission(id=first.id, note="other")], 2, together=True)
+    desk.intake.offer([first, second], 3, together=True)
+    desk.store.gate.release(100)
+
+    replies = [desk.reply() for _ in range(6)]
+
+    assert [waiter for waiter, _ in replies] == [0, 1, 2, 2, 3, 3]
+    assert [type(reply) for _, reply in replies] == [Added, Added, Withheld, Conflict, Existing, Added]
+
+
+def test_a_store_that_fails_is_told_to_each_of_a_group(desk: Desk) -> None:
+    desk.store.error = StoreUnavailable("away")
+    desk.intake.offer([submission(), submission()], 1)
+    desk.store.gate.release(1)
+
+    assert [desk.reply(), desk.reply()] == [(1, desk.store.error)] * 2
+
+
+def test_a_group_counts_with_all_its_submissions(desk: Desk) -> None:
+    most = [submission() for _ in range(99)]
+    desk.intake.offer(most, 1)
+
+    with pytest.raises(Overloaded):
+        desk.intake.offer([submission(), submission()], 2)
+    desk.offer(3)
+
+    desk.store.gate.release(100)
+    assert {desk.reply()[0] for _ in range(100)} == {1, 3}
+    desk.intake.offer([submission(), submission()], 4)
+    assert desk.reply()[0] == 4

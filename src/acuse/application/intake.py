@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import sleep
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable, Unavailable
-from acuse.domain.outcome import Addition, Conflict, Existing, Receipt
+from acuse.domain.outcome import Addition, Conflict, Existing, Receipt, Together, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from acuse.domain.record import Record
     from acuse.domain.submission import Submission
     from acuse.ports import Clock, Store
 
@@ -32,17 +34,28 @@ CROWD = 16
 """More than one in so many have come meanwhile: more are coming."""
 
 
+class Offer(NamedTuple, Generic[W]):
+    """Submissions that are stored in one commit, and who waits for it. `together`: all of them or none."""
+
+    submissions: Sequence[Submission]
+    waiter: W
+    together: bool
+
+
+Reply = Receipt | Withheld | AcuseError
+
+
 class Intake(Generic[W]):
     """Stores submissions in one thread: while a batch is being committed, the next one gathers.
 
-    `deliver` is called in that thread, once a batch, with each waiter and what came of its submission.
+    `deliver` is called in that thread, once a batch, with each waiter and what came of each of its submissions.
     """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        deliver: Callable[[Sequence[tuple[W, Receipt | AcuseError]]], None],
+        deliver: Callable[[Sequence[tuple[W, Sequence[Reply]]]], None],
         *,
         max_waiting: int,
         max_waiting_bytes: int,
@@ -61,7 +74,7 @@ class Intake(Generic[W]):
         self._max_waiting_bytes = max_waiting_bytes
         self._max_batch = max_batch
         self._committed = committed
-        self._gathering: SimpleQueue[tuple[Submission, W] | None] = SimpleQueue()
+        self._gathering: SimpleQueue[Offer[W] | None] = SimpleQueue()
         # Two counters of each kind, each written by one thread only: no lock on the way in.
         self._offered = self._offered_bytes = 0
         self._answered = self._answered_bytes = 0
@@ -76,71 +89,94 @@ class Intake(Generic[W]):
         self._gathering.put(None)
         self._thread.join()
 
-    def offer(self, submission: Submission, waiter: W) -> None:
-        """The waiter will hear what came of it; Overloaded if too much is waiting. For one thread only."""
-        size = len(submission.body)
+    def offer(self, submissions: Sequence[Submission], waiter: W, *, together: bool = False) -> None:
+        """The waiter will hear what came of them; Overloaded if too much is waiting. For one thread only.
+
+        `together`: all of them are stored or none; at most MAX_TOGETHER.
+        """
+        count, size = len(submissions), _size(submissions)
         if (
-            self._offered - self._answered >= self._max_waiting
+            self._offered - self._answered + count > self._max_waiting
             or self._offered_bytes - self._answered_bytes + size > self._max_waiting_bytes
         ):
             raise Overloaded("too many requests are waiting to be stored")
-        self._offered += 1
+        self._offered += count
         self._offered_bytes += size
-        self._gathering.put((submission, waiter))
+        self._gathering.put(Offer(submissions, waiter, together))
 
     def _run(self) -> None:
         closing = False
         idle = FOREVER if self._committed is None else IDLE_SECONDS
         while not closing:
-            batch: list[tuple[Submission, W]] = []
-            closing = self._gather(batch, idle)
-            while not closing and FEW <= len(batch) < self._max_batch:
-                before = len(batch)
+            batch: list[Offer[W]] = []
+            closing, size = self._gather(batch, self._max_batch, idle)
+            while not closing and FEW <= size < self._max_batch:
                 sleep(GATHER_SECONDS)
-                closing = self._gather(batch, None)
-                if len(batch) - before <= len(batch) // CROWD:
+                closing, more = self._gather(batch, self._max_batch - size, None)
+                size += more
+                if more <= (size - more) // CROWD:
                     break
             self._commit(batch)
 
-    def _gather(self, batch: list[tuple[Submission, W]], wait: float | None) -> bool:
-        """What has arrived is in the batch; True at the end. With a time to wait, it waits so long for a first one."""
-        with suppress(Empty):
-            item = self._gathering.get(wait is not None, wait if wait != FOREVER else None)
-            while item is not None:
-                batch.append(item)
-                if len(batch) >= self._max_batch:
-                    return False
-                item = self._gathering.get_nowait()
-            return True
-        return False
+    def _gather(self, batch: list[Offer[W]], room: int, wait: float | None) -> tuple[bool, int]:
+        """What has arrived is in the batch: whether it was the end, and how many submissions there were.
 
-    def _commit(self, batch: list[tuple[Submission, W]]) -> None:
-        replies: list[tuple[W, Receipt | AcuseError]]
-        try:
-            now = self._clock.now()
-            additions = self._store.add([submission.accepted(now) for submission, _ in batch])
-            replies = [
-                (waiter, judge(submission, addition))
-                for (submission, waiter), addition in zip(batch, additions, strict=True)
-            ]
-            refused = [addition for addition in additions if isinstance(addition, StoreUnavailable)]
-            if refused:
-                log.warning("not stored", extra={"submissions": len(refused), "error": str(refused[0])})
-            elif self._committed is not None:
-                self._committed()
-        except Unavailable as error:
-            log.warning("commit failed", extra={"submissions": len(batch), "error": str(error)})
-            replies = [(waiter, error) for _, waiter in batch]
-        except Exception:
-            log.exception("commit failed", extra={"submissions": len(batch)})
-            replies = [(waiter, StoreUnavailable("the store failed in an unforeseen way")) for _, waiter in batch]
-        self._answered += len(batch)
-        self._answered_bytes += sum(len(submission.body) for submission, _ in batch)
+        With a time to wait, it waits so long for a first one.
+        """
+        size = 0
+        with suppress(Empty):
+            offer = self._gathering.get(wait is not None, wait if wait != FOREVER else None)
+            while offer is not None:
+                batch.append(offer)
+                size += len(offer.submissions)
+                if size >= room:
+                    return False, size
+                offer = self._gathering.get_nowait()
+            return True, size
+        return False, size
+
+    def _commit(self, batch: Sequence[Offer[W]]) -> None:
+        alone = [offer for offer in batch if offer.together]
+        shared = [offer for offer in batch if not offer.together] if alone else batch
+        replies: list[tuple[W, Sequence[Reply]]] = []
+        if shared or not alone:
+            replies += self._replies(shared, self._store.add)
+        for offer in alone:
+            replies += self._replies([offer], self._store.add_together)
+        self._answered += sum(len(offer.submissions) for offer in batch)
+        self._answered_bytes += sum(_size(offer.submissions) for offer in batch)
         self._deliver(replies)
 
+    def _replies(
+        self, offers: Sequence[Offer[W]], add: Callable[[Sequence[Record]], Sequence[Addition | Together]]
+    ) -> list[tuple[W, Sequence[Reply]]]:
+        """What comes of one write."""
+        submissions = [submission for offer in offers for submission in offer.submissions]
+        try:
+            now = self._clock.now()
+            added = add([submission.accepted(now) for submission in submissions])
+            replies = iter([judge(*pair) for pair in zip(submissions, added, strict=True)])
+        except Unavailable as error:
+            log.warning("commit failed", extra={"submissions": len(submissions), "error": str(error)})
+            return [(offer.waiter, [error] * len(offer.submissions)) for offer in offers]
+        except Exception:
+            log.exception("commit failed", extra={"submissions": len(submissions)})
+            unforeseen = StoreUnavailable("the store failed in an unforeseen way")
+            return [(offer.waiter, [unforeseen] * len(offer.submissions)) for offer in offers]
+        refused = [one for one in added if isinstance(one, StoreUnavailable)]
+        if refused:
+            log.warning("not stored", extra={"submissions": len(refused), "error": str(refused[0])})
+        elif self._committed is not None:
+            self._committed()
+        return [(offer.waiter, list(islice(replies, len(offer.submissions)))) for offer in offers]
 
-def judge(submission: Submission, addition: Addition) -> Receipt | StoreUnavailable:
+
+def judge(submission: Submission, added: Addition | Together) -> Receipt | Withheld | StoreUnavailable:
     """The same id with other content is a conflict."""
-    if isinstance(addition, Existing) and addition.record.fingerprint != submission.fingerprint:
-        return Conflict(addition.record)
-    return addition
+    if isinstance(added, Existing) and added.record.fingerprint != submission.fingerprint:
+        return Conflict(added.record)
+    return added
+
+
+def _size(submissions: Sequence[Submission]) -> int:
+    return sum(len(submission.body) for submission in submissions)

@@ -115,11 +115,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     progress: Progress | None = None
 
-    def to_json(self) -> bytes:
-        """The received object, member for member, followed by the stamps."""
+    def to_json(self, *, minimal: bool = False) -> bytes:
+        """The received object, member for member, followed by the stamps; minimal: of the object only the id."""
         error = b"null" if self.error is None else msgspec.json.encode(self.error)
         return b'%b,"status":"%b","created_at":"%b","finished_at":%b,"attempts":%d,"result":%b,"error":%b}' % (
-            self.body[:-1],
+            b'{"id":"%b"' % self.id.encode() if minimal else self.body[:-1],
             self.status.encode(),
             rfc3339(self.created_at).encode(),
             b"null" if self.finished_at is None else b'"%b"' % rfc3339(self.finished_at).encode(),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
+import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -21,11 +23,16 @@ from acuse.bootstrap import Service, configure_logging
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.ops import ops_app
-from acuse.entrypoints.protocol import Protocol
+from acuse.entrypoints.protocol import MAX_PARTING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+SPARE_FILES = 100
+"""What a process opens besides its connections."""
 
 INTAKE = 0
 """The intake's place among the pulses; the workers have the places from 1 on."""
@@ -78,7 +85,7 @@ def run_worker(service: Service, polled: Callable[[], None]) -> None:
 
 async def serve_api(service: Service, listening: socket.socket, committed: Callable[[], None]) -> None:
     """Serves the public plane until SIGTERM; then answers what it has begun to read, and stores what it took in."""
-    api = Api(service.store, service.clock, service.catalogue, service.settings, committed)
+    api = Api(service.store, service.keyring, service.clock, service.catalogue, service.settings, committed)
     api.start()
     await serve(api, listening, service.settings)
     api.close()
@@ -92,6 +99,7 @@ async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) 
 
 async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
     """Serves an ASGI app until SIGTERM."""
+    _allow_files(settings.max_connections + MAX_PARTING + SPARE_FILES)
     # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
     signal.signal(signal.SIGTERM, lambda *_: None)
     await server(app, settings).serve(sockets=[listening])
@@ -99,7 +107,16 @@ async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
 
 def server(app: Any, settings: Settings) -> uvicorn.Server:
     """The HTTP server of both planes; it listens where it is told when it is run."""
-    protocol = partial(Protocol, max_head=settings.max_head, head_seconds=settings.body_timeout.total_seconds())
+    parting: set[Protocol] = set()
+    protocol = partial(
+        Protocol,
+        max_head=settings.max_head,
+        head_seconds=settings.body_timeout.total_seconds(),
+        answer_timeout=settings.answer_timeout.total_seconds(),
+        max_connections=settings.max_connections,
+        retry_after=settings.retry_after,
+        parting=parting,
+    )
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", protocol),
@@ -113,6 +130,18 @@ def server(app: Any, settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=math.ceil(settings.drain.total_seconds()),
     )
     return uvicorn.Server(config)
+
+
+def _allow_files(count: int) -> None:
+    """So many may be open, as far as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):  # macOS has a lower bound of its own.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        log.warning("fewer files than connections need", extra={"needed": count, "allowed": soft})
 
 
 if __name__ == "__main__":

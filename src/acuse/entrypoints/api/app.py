@@ -1,51 +1,53 @@
-"""The public plane: `POST /v1/requests`, and nothing else. Plain ASGI: one path and one method need no framework."""
+"""The ASGI app of the public plane. One path and one method need no framework."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import contextlib
 from typing import TYPE_CHECKING, Any, assert_never
 
-from acuse.application.intake import Intake, judge
-from acuse.domain.errors import AcuseError, Invalid
-from acuse.domain.outcome import Added, Conflict, Existing, Receipt
-from acuse.domain.record import rfc3339
-from acuse.domain.submission import parse
-from acuse.domain.traceparent import valid_traceparent
+from acuse.adapters.spool import Spool
+from acuse.domain.errors import AcuseError
+from acuse.domain.outcome import Added, Conflict, Existing, Withheld
+from acuse.domain.record import MAX_TOGETHER, MAX_TOGETHER_BYTES, Status
 from acuse.entrypoints.api import problems
+from acuse.entrypoints.api.access import Access
+from acuse.entrypoints.api.answers import (
+    JSON,
+    Answer,
+    Gone,
+    Refused,
+    refused_as_conflict,
+    refused_for,
+    too_large,
+    whole_seconds,
+)  # fmt: skip
+from acuse.entrypoints.api.body import Body, Held, is_array
+from acuse.entrypoints.api.bulk import ARRAY, LINES, Bulk, Terms, items_of
+from acuse.entrypoints.api.desk import Desk, Doubtful
+from acuse.entrypoints.api.head import Head, read_head
+from acuse.entrypoints.api.lines import Lines
+from acuse.entrypoints.api.outflow import Outflow
+from acuse.entrypoints.api.preferences import applied
+from acuse.entrypoints.api.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+    from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 
     from acuse.application.actions import Catalogue
+    from acuse.application.intake import Reply
     from acuse.config import Settings
-    from acuse.domain.submission import Submission
-    from acuse.ports import Clock, Store
+    from acuse.domain.record import Record
+    from acuse.entrypoints.api.access import Meter
+    from acuse.entrypoints.api.answers import Headers
+    from acuse.entrypoints.api.bulk import Form
+    from acuse.entrypoints.api.lines import Line
+    from acuse.entrypoints.api.outflow import Send
+    from acuse.ports import Clock, Keyring, Store
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Coroutine[Any, Any, Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    Answer = tuple[dict[str, Any], dict[str, Any]]
-
-Waiter = asyncio.Future[Receipt | AcuseError]
-
-PATH = "/v1/requests"
-ACCEPT = b"application/json"
-MAX_DISCARDED = 8_388_608
-"""Bytes of a body that is too large that are read and thrown away, so that the client hears why."""
-
-
-class _Refused(Exception):
-    """The request cannot be read any further."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-class _Gone(Exception):
-    """The client left before its request was complete."""
 
 
 class Api:
@@ -54,191 +56,178 @@ class Api:
     def __init__(
         self,
         store: Store,
+        keyring: Keyring,
         clock: Clock,
         catalogue: Catalogue,
         settings: Settings,
         committed: Callable[[], None] | None,
+        *,
+        streams: bool = True,
     ) -> None:
-        """`committed` is called whenever the store has shown that it takes writes; None: nobody wants to know."""
-        self._loop = asyncio.get_running_loop()
-        self._store = store
-        self._catalogue = catalogue
-        self._max_body = settings.max_body
-        self._body_timeout = settings.body_timeout.total_seconds()
-        self._retry_after = b"%d" % math.ceil(settings.retry_after.total_seconds())
-        self._intake: Intake[Waiter] = Intake(
-            store,
-            clock,
-            self._deliver,
-            max_waiting=settings.max_waiting,
-            max_waiting_bytes=settings.max_waiting_bytes,
-            max_batch=settings.max_batch,
-            committed=committed,
-        )
+        """`committed` is called whenever the store has shown that it takes writes; None: nobody wants to know.
+
+        `streams`: whether bodies and answers pass piece by piece; where they do not, NDJSON has the bounds of an array.
+        """
+        self._settings = settings
+        self._streams = streams
+        self._desk = Desk(store, clock, catalogue, settings, committed)
+        self._access = Access(keyring, settings)
+        self._waiting = Waiting(store)
+        self._held = Held(settings.max_held_bytes)
+        self._streaming = 0
+        self._retry_after = whole_seconds(settings.retry_after.total_seconds())
 
     def start(self) -> None:
         """Requests are stored from now on."""
-        self._intake.start()
+        self._desk.start()
+
+    def hurry(self) -> None:
+        """Those who wait for the end of a request are answered now."""
+        self._waiting.end()
 
     def close(self) -> None:
         """Everything that was taken in is stored."""
-        self._intake.close()
+        self._desk.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        more: Headers = []
         try:
-            trace = self._check(scope)
-            submission = parse(await self._read(receive), traceparent=trace)
-            try:
-                self._catalogue.check(submission)
-            except Invalid as invalid:
-                start, body = _answer_to(await self._earlier(submission, invalid))
-            else:
-                waiter: Waiter = self._loop.create_future()
-                self._intake.offer(submission, waiter)
-                start, body = _answer_to(await waiter)
-        except _Refused as refused:
-            start, body = refused.answer
+            head, authorization = read_head(scope)
+            if self._access.is_stale:
+                await self._access.refresh()
+            meter = self._access.admit(authorization)
+            if meter is not None:
+                meter.spend()
+                more = meter.headers()
+            if isinstance(head, Refused):
+                raise head
+            body = Body(receive, self._settings, is_gzip=head.is_gzip, length=head.length)
+            if head.is_lines and self._streams and not head.prefer.strict:
+                await self._stream(body, send, self._terms(LINES, head, meter), more)
+                return
+            with self._held.share() as grow:
+                whole = await body.whole(grow, is_lines=head.is_lines)
+                if head.is_lines or is_array(whole):
+                    await self._bulk(whole, send, head, meter, more)
+                    return
+            answer = await self._single(whole, head, receive)
+        except Refused as refused:
+            answer = refused.answer()
         except AcuseError as error:
-            start, body = self._refusal(error)
-        except _Gone:
+            answer = refused_for(error, self._retry_after).answer()
+        except Gone:
             return
+        start, content = answer.messages(more)
         await send(start)
-        await send(body)
+        await send(content)
 
-    def _check(self, scope: Scope) -> str | None:
-        """The trace context; raises for what is not served here, and for what cannot be read."""
-        if scope["path"] != PATH:
-            raise _Refused(_problem(problems.NOT_FOUND, f"POST to {PATH}"))
-        if scope["method"] != "POST":
-            headers = [(b"allow", b"POST"), (b"cache-control", b"no-store")]
-            raise _Refused(_problem(problems.METHOD_NOT_ALLOWED, "use POST", headers))
-        return self._check_headers(scope["headers"])
+    async def _single(self, body: bytes, head: Head, receive: Receive) -> Answer:
+        judged = self._desk.judge(body, head.trace)
+        replies: Sequence[Reply]
+        if isinstance(judged, Doubtful):
+            replies = await self._desk.earlier([judged])
+        else:
+            replies = await self._desk.offer([judged])
+        match replies[0]:
+            case Added(record=record):
+                return await self._answer(201, record, head, receive)
+            case Existing(record=record):
+                return await self._answer(200, record, head, receive)
+            case Conflict() as conflict:
+                raise refused_as_conflict(conflict)
+            case AcuseError() as error:
+                raise error
+            case Withheld():
+                raise TypeError("nothing is withheld from a request that comes alone")
+            case _:
+                assert_never(replies[0])
 
-    async def _earlier(self, submission: Submission, invalid: Invalid) -> Receipt | AcuseError:
-        """What the store has of the id, from before its action changed or went; without any, it is invalid."""
-        stored = await asyncio.to_thread(self._store.get, [submission.id])
-        if submission.id not in stored:
-            return invalid
-        return judge(submission, Existing(stored[submission.id]))
+    async def _answer(self, status: int, record: Record, head: Head, receive: Receive) -> Answer:
+        prefer = head.prefer._replace(strict=False)
+        if prefer.wait is not None:
+            prefer = prefer._replace(wait=min(prefer.wait, int(self._settings.max_wait.total_seconds())))
+            if record.status is Status.ACCEPTED:
+                record = await self._ended(record, prefer.wait or 0, receive)
+        headers = [(b"content-type", JSON), *applied(prefer)]
+        return Answer(status, headers, record.to_json(minimal=prefer.minimal))
 
-    def _deliver(self, receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
-        """Called in the intake's thread, once for a whole commit."""
-        self._loop.call_soon_threadsafe(_resolve, receipts)
-
-    def _check_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-        """The trace context; raises for what cannot be read."""
-        media_type = coding = trace = None
-        length = 0
-        for name, value in headers:
-            if name == b"content-type":
-                media_type = _joined(media_type, value)
-            elif name == b"content-length":
-                length = int(value)
-            elif name == b"content-encoding":
-                coding = _joined(coding, value)
-            elif name == b"traceparent":
-                trace = _joined(trace, value)
-        if media_type != ACCEPT and not _is_json(media_type or b""):
-            raise _Refused(_problem(problems.UNSUPPORTED, "send application/json", [(b"accept", ACCEPT)]))
-        if coding and coding.strip().lower() != b"identity":
-            detail = "send the body without a content coding"
-            raise _Refused(_problem(problems.UNSUPPORTED, detail, [(b"accept-encoding", b"identity")]))
-        if length > self._max_body:
-            # A client that is still sending would see its connection broken, and not the answer.
-            raise _Refused(self._too_large(closing=length > MAX_DISCARDED))
-        return None if trace is None else valid_traceparent(trace.decode("latin-1"))
-
-    async def _read(self, receive: Receive) -> bytes:
-        # Nearly every body is here already. Only one that makes us wait gets a timer, which costs more than reading.
-        message, receiving = None, receive()
+    async def _ended(self, record: Record, seconds: int, receive: Receive) -> Record:
+        """The record when it has ended or the time is over, unless the client leaves: then Gone."""
+        ended = asyncio.create_task(self._waiting.ended(record.id, seconds))
+        left = asyncio.create_task(receive())
         try:
-            receiving.send(None)
-        except StopIteration as done:
-            message = done.value
-            if not message.get("more_body", False):
-                return self._piece(message, 0)
-        receiving.close()
+            await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                raise Gone
+            return ended.result() or record
+        finally:
+            for task in (ended, left):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _stream(self, body: Body, send: Send, terms: Terms, more: Headers) -> None:
+        """NDJSON, answered while it is read."""
+        if self._streaming >= self._settings.max_streams:
+            detail = "too many streams of requests are being read"
+            raise Refused(problems.OVERLOADED, detail, headers=[(b"retry-after", self._retry_after)])
+        self._streaming += 1
         try:
-            async with asyncio.timeout(self._body_timeout):
-                message = message or await receive()
-                body = bytearray(self._piece(message, 0))
-                while message.get("more_body", False):
-                    message = await receive()
-                    body += self._piece(message, len(body))
-                return bytes(body)
-        except TimeoutError:
-            detail = f"it was not complete after {self._body_timeout:g} seconds"
-            raise _Refused(_problem(problems.BODY_TIMEOUT, detail, [(b"connection", b"close")])) from None
+            async with self._outflow(send, terms, more) as out:
+                bulk = Bulk(self._desk, out, terms)
+                lines = Lines(self._settings.max_body)
+                problem: Refused | None = None
+                try:
+                    async for piece in body.pieces():
+                        await bulk.take(lines.feed(piece))
+                    await bulk.take(lines.end())
+                except Refused as refused:
+                    if not bulk.has_begun:
+                        raise
+                    problem = refused
+                except AcuseError as error:
+                    problem = refused_for(error, self._retry_after)
+                await bulk.end(problem)
+        finally:
+            self._streaming -= 1
 
-    def _piece(self, message: Message, so_far: int) -> bytes:
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        piece: bytes = message.get("body", b"")
-        if so_far + len(piece) > self._max_body:
-            raise _Refused(self._too_large(closing=True))
-        return piece
+    async def _bulk(self, body: bytes, send: Send, head: Head, meter: Meter | None, more: Headers) -> None:
+        """An array, or lines that are all here."""
+        items = self._items(body, is_lines=head.is_lines)
+        most = min(self._settings.max_items, MAX_TOGETHER) if head.prefer.strict else self._settings.max_items
+        if len(items) > most:
+            raise too_large(f"at most {most} requests are taken in this way", closing=False)
+        if head.prefer.strict and len(body) > MAX_TOGETHER_BYTES:
+            raise too_large(f"at most {MAX_TOGETHER_BYTES} bytes are taken in this way", closing=False)
+        terms = self._terms(LINES if head.is_lines else ARRAY, head, meter)
+        async with self._outflow(send, terms, more) as out:
+            bulk = Bulk(self._desk, out, terms)
+            if head.prefer.strict:
+                await bulk.take_together(items)
+            else:
+                await bulk.take(items)
+            await bulk.end()
 
-    def _too_large(self, *, closing: bool) -> Answer:
-        headers = [(b"connection", b"close")] if closing else []
-        return _problem(problems.TOO_LARGE, f"at most {self._max_body} bytes are taken", headers)
+    def _items(self, body: bytes, *, is_lines: bool) -> Sequence[Line]:
+        if not is_lines:
+            return items_of(body, self._settings.max_body)
+        lines = Lines(self._settings.max_body)
+        return [*lines.feed(body), *lines.end()]
 
-    def _refusal(self, error: AcuseError) -> Answer:
-        problem = problems.problem_of(error)
-        headers = [(b"retry-after", self._retry_after)] if problem.status == 503 else []  # noqa: PLR2004
-        # What the store says of itself is for the log, not for the client.
-        detail = "try again later" if problem is problems.UNAVAILABLE else str(error)
-        return _problem(problem, detail, headers, errors=error.errors if isinstance(error, Invalid) else ())
+    def _terms(self, form: Form, head: Head, meter: Meter | None) -> Terms:
+        return Terms(
+            form=form,
+            trace=head.trace,
+            prefer=head.prefer._replace(wait=None),
+            max_body=self._settings.max_body,
+            retry_after=self._retry_after,
+            meter=meter,
+        )
 
-
-def _resolve(receipts: Sequence[tuple[Waiter, Receipt | AcuseError]]) -> None:
-    for waiter, receipt in receipts:
-        if not waiter.done():
-            waiter.set_result(receipt)
-
-
-def _answer_to(receipt: Receipt | AcuseError) -> Answer:
-    match receipt:
-        case Added(record=record):
-            return _answer(201, ACCEPT, record.to_json())
-        case Existing(record=record):
-            return _answer(200, ACCEPT, record.to_json())
-        case Conflict(record=record):
-            detail = f"the request {record.id} was created at {rfc3339(record.created_at)} with other content"
-            return _problem(problems.CONFLICT, detail, instance=f"urn:uuid:{record.id}")
-        case AcuseError():
-            raise receipt
-        case _:
-            assert_never(receipt)
-
-
-def _problem(
-    problem: problems.Problem,
-    detail: str,
-    headers: Sequence[tuple[bytes, bytes]] = (),
-    **members: Any,
-) -> Answer:
-    return _answer(problem.status, problems.MEDIA_TYPE, problems.document(problem, detail, **members), headers)
-
-
-def _answer(status: int, media_type: bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
-    lines = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *headers]
-    return {"type": "http.response.start", "status": status, "headers": lines}, {
-        "type": "http.response.body",
-        "body": body,
-    }
-
-
-def _joined(before: bytes | None, value: bytes) -> bytes:
-    """Of a field that is repeated every value counts (RFC 9110 section 5.3)."""
-    return value if before is None else before + b", " + value
-
-
-def _is_json(media_type: bytes) -> bool:
-    essence, *parameters = media_type.lower().split(b";")
-    charsets = [
-        value.strip(b' "')
-        for name, _, value in (one.partition(b"=") for one in parameters)
-        if name.strip() == b"charset"
-    ]
-    return essence.strip() == ACCEPT and all(charset == b"utf-8" for charset in charsets)
+    def _outflow(self, send: Send, terms: Terms, more: Headers) -> Outflow:
+        headers = [(b"content-type", terms.form.media_type), *applied(terms.prefer), *more]
+        start = {"type": "http.response.start", "status": 207, "headers": headers}
+        folder = self._settings.data if self._settings.data.is_dir() else None
+        patience = self._settings.answer_timeout.total_seconds()
+        return Outflow(send, start, Spool(folder), most=self._settings.max_spool, patience=patience)

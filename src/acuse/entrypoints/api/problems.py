@@ -26,6 +26,7 @@ class Problem(NamedTuple):
 
 
 MALFORMED = Problem("malformed", 400, "The body is not strict JSON")
+UNAUTHORIZED = Problem("unauthorized", 401, "A key is asked for")
 NOT_FOUND = Problem("not-found", 404, "Nothing is served at this path")
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "Only POST is served")
 BODY_TIMEOUT = Problem("body-timeout", 408, "The body took too long to arrive")
@@ -33,12 +34,13 @@ CONFLICT = Problem("conflict", 409, "The id belongs to a request with other cont
 TOO_LARGE = Problem("too-large", 413, "The body is too large")
 UNSUPPORTED = Problem("unsupported-media-type", 415, "The body is of a type or coding that is not taken")
 INVALID = Problem("invalid", 422, "The request does not fit")
-OVERLOADED = Problem("overloaded", 503, "Too much is waiting to be stored")
+TOO_MANY = Problem("too-many-requests", 429, "The rate of the key is used up")
+OVERLOADED = Problem("overloaded", 503, "The service has more to do than it may take on")
 UNAVAILABLE = Problem("store-unavailable", 503, "The store cannot be reached")
 
 PROBLEMS = (
-    MALFORMED, NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TIMEOUT, CONFLICT, TOO_LARGE, UNSUPPORTED, INVALID, OVERLOADED,
-    UNAVAILABLE,
+    MALFORMED, UNAUTHORIZED, NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TIMEOUT, CONFLICT, TOO_LARGE, UNSUPPORTED, INVALID,
+    TOO_MANY, OVERLOADED, UNAVAILABLE,
 )  # fmt: skip
 
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from mangum import Mangum
 
+from acuse.entrypoints.api.answers import JSON, NDJSON
 from acuse.entrypoints.api.app import Api
-from acuse.entrypoints.lambdas.service import service
 from acuse.entrypoints.api.problems import MEDIA_TYPE
+from acuse.entrypoints.lambdas.service import service
 
 if TYPE_CHECKING:
     from mangum.types import ASGI
+
+    from acuse.config import Settings
+
+
+MAX_ARRAY = 1_048_576
+MAX_ITEMS = 4_000
+"""An answer may have 6 MB (Lambda quotas, "Invocation payload"): that is what these items come back as."""
+MAX_WAIT = timedelta(seconds=20)
+"""An HTTP API waits 30 seconds for a function (API Gateway quotas, "Integration timeout")."""
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -28,8 +40,21 @@ def _app() -> Mangum:
 
     async def make() -> Api:
         made = service()
-        return Api(made.store, made.clock, made.catalogue, made.settings, None)
+        settings = within_lambda(made.settings)
+        return Api(made.store, made.keyring, made.clock, made.catalogue, settings, None, streams=False)
 
     api = loop.run_until_complete(make())
     api.start()
-    return Mangum(cast("ASGI", api), lifespan="off", text_mime_types=["application/json", MEDIA_TYPE.decode()])
+    return Mangum(
+        cast("ASGI", api), lifespan="off", text_mime_types=[one.decode() for one in (JSON, NDJSON, MEDIA_TYPE)]
+    )
+
+
+def within_lambda(settings: Settings) -> Settings:
+    """The settings, bounded by what a function may take, answer and wait for."""
+    return msgspec.structs.replace(
+        settings,
+        max_array=min(settings.max_array, MAX_ARRAY),
+        max_items=min(settings.max_items, MAX_ITEMS),
+        max_wait=min(settings.max_wait, MAX_WAIT),
+    )

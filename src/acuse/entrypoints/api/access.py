@@ -1,0 +1,118 @@
+"""Who may submit, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from acuse.domain.api_key import matching
+from acuse.domain.errors import StoreUnavailable
+from acuse.domain.rate import WINDOW_SECONDS, full_bucket
+from acuse.entrypoints.api import problems
+from acuse.entrypoints.api.answers import Refused, whole_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from acuse.config import Settings
+    from acuse.domain.api_key import ApiKey
+    from acuse.entrypoints.api.answers import Headers
+    from acuse.ports import Keyring
+
+log = logging.getLogger(__name__)
+
+ANYONE = ""
+CHALLENGE = b'Bearer realm="acuse"'
+"""RFC 6750 section 3."""
+
+
+class Access:
+    """Keys are read again when those at hand are too old. Once a key was made, one is asked for."""
+
+    def __init__(self, keyring: Keyring, settings: Settings) -> None:
+        """Nothing is read yet."""
+        self._keyring = keyring
+        self._refresh_seconds = settings.keys_refresh.total_seconds()
+        self._keys: Sequence[ApiKey] | None = None
+        self._read_at = -math.inf
+        self._reading: asyncio.Task[None] | None = None
+        self._meters: dict[str, Meter] = {}
+        self._rate = settings.rate
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the keys must be read before anybody can be admitted."""
+        return self._keys is None or monotonic() - self._read_at > self._refresh_seconds
+
+    async def refresh(self) -> None:
+        """The keys are those of the store; one look serves all who need it. Raises StoreUnavailable at first only."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(self._reading)
+
+    def admit(self, authorization: str | None) -> Meter | None:
+        """Who it is may go on, measured if there is a rate. Refused with 401."""
+        name = self._name(authorization) if self._keys else ANYONE
+        if not self._rate:
+            return None
+        return self._meters.setdefault(name, Meter(self._rate))
+
+    def _name(self, authorization: str | None) -> str:
+        if authorization is None:
+            headers = [(b"www-authenticate", CHALLENGE)]
+            raise Refused(problems.UNAUTHORIZED, "send a key: Authorization: Bearer KEY", headers=headers)
+        scheme, _, text = authorization.partition(" ")
+        key = matching(text.strip(" "), self._keys or ()) if scheme.lower() == "bearer" else None
+        if key is None:
+            headers = [(b"www-authenticate", CHALLENGE + b', error="invalid_token"')]
+            raise Refused(problems.UNAUTHORIZED, "the key is unknown or revoked", headers=headers)
+        return key.name
+
+    async def _read(self) -> None:
+        try:
+            self._keys = await asyncio.to_thread(self._keyring.keys)
+        except StoreUnavailable as error:
+            log.warning("keys not read", extra={"error": str(error)})
+            if self._keys is None:
+                raise
+        finally:
+            self._reading = None
+        self._read_at = monotonic()
+
+
+class Meter:
+    """How much of its rate a key has left in this process."""
+
+    def __init__(self, quota: int) -> None:
+        """`quota`: requests a minute."""
+        self._bucket = full_bucket(quota, monotonic())
+
+    def spend(self) -> None:
+        """One more request; Refused with 429 if none is left."""
+        self._bucket = self._bucket.refilled(monotonic())
+        if self._bucket.left < 1:
+            retry_after = whole_seconds(self._bucket.seconds_until(1))
+            headers = [(b"retry-after", retry_after), *self.headers()]
+            detail = f"at most {self._bucket.quota} requests a minute"
+            raise Refused(problems.TOO_MANY, detail, headers=headers)
+        self._bucket = self._bucket.without(1)
+
+    async def pace(self, requests: int) -> None:
+        """So many more, taken on credit; returns when what was taken before is paid for."""
+        self._bucket = self._bucket.refilled(monotonic())
+        while self._bucket.left < 0:
+            await asyncio.sleep(self._bucket.seconds_until(0))
+            self._bucket = self._bucket.refilled(monotonic())
+        self._bucket = self._bucket.without(requests)
+
+    def headers(self) -> Headers:
+        """What is left, and until when that is so (draft-ietf-httpapi-ratelimit-headers)."""
+        bucket = self._bucket
+        until = bucket.seconds_until(bucket.quota if bucket.left >= 1 else 1)
+        return [
+            (b"ratelimit-policy", b'"key";q=%d;w=%d' % (bucket.quota, WINDOW_SECONDS)),
+            (b"ratelimit", b'"key";r=%d;t=%d' % (max(0, math.floor(bucket.left)), math.ceil(until))),
+        ]

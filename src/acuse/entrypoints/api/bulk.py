@@ -1,0 +1,257 @@
+"""Many requests in one body: each is judged by itself, stored with its neighbours, and answered in its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+import msgspec
+
+from acuse.domain.errors import AcuseError, FieldError, Malformed, StoreUnavailable, SubmissionError
+from acuse.domain.outcome import Added, Conflict, Existing, Withheld
+from acuse.domain.submission import Submission
+from acuse.entrypoints.api import problems
+from acuse.entrypoints.api.answers import JSON, NDJSON, Refused, refused_as_conflict, refused_for, too_large
+from acuse.entrypoints.api.desk import Doubtful, Waiter
+from acuse.entrypoints.api.lines import Line, TooLong
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from acuse.application.intake import Reply
+    from acuse.entrypoints.api.access import Meter
+    from acuse.entrypoints.api.desk import Desk
+    from acuse.entrypoints.api.outflow import Outflow
+    from acuse.entrypoints.api.preferences import Preferences
+
+GROUP = 256
+GROUP_BYTES = 1_048_576
+"""Items, or bytes of them, that are offered together."""
+AHEAD = 2
+"""Groups that are being stored while the next one is judged."""
+TURN = 64
+"""Items that are judged before others get a turn."""
+
+
+class Form(NamedTuple):
+    """How the answer is put together."""
+
+    media_type: bytes
+    begin: bytes
+    between: bytes
+    after: bytes
+    totals: bytes
+    end: bytes
+
+
+LINES = Form(NDJSON, begin=b"", between=b"", after=b"\n", totals=b"{", end=b"}\n")
+ARRAY = Form(JSON, begin=b'{"items":[', between=b",", after=b"", totals=b"],", end=b"}")
+
+
+class Terms(NamedTuple):
+    """What holds for every item of one body."""
+
+    form: Form
+    trace: str | None
+    prefer: Preferences
+    max_body: int
+    retry_after: bytes
+    meter: Meter | None
+
+
+class Totals(msgspec.Struct):
+    """How many items there were, and what came of them."""
+
+    items: int = 0
+    accepted: int = 0
+    replayed: int = 0
+    refused: int = 0
+    unavailable: int = 0
+
+
+Entry = Submission | Doubtful | Refused
+Group = tuple[list[Entry], Waiter | AcuseError | None]
+
+
+class Bulk:
+    """One body's items, in; the answer to each, out, in order."""
+
+    def __init__(self, desk: Desk, out: Outflow, terms: Terms) -> None:
+        """Nothing has come yet."""
+        self._desk = desk
+        self._out = out
+        self._terms = terms
+        self._totals = Totals()
+        self._entries: list[Entry] = []
+        self._bytes = 0
+        self._offered: deque[Group] = deque()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any item has come: then the answer is 207, whatever follows."""
+        return bool(self._totals.items or self._entries or self._offered)
+
+    async def take(self, lines: Sequence[Line]) -> None:
+        """They are judged, and stored with those before and after them."""
+        for number, line in enumerate(lines, 1):
+            self._entries.append(self._judged(line))
+            self._bytes += 0 if isinstance(line, TooLong) else len(line)
+            if len(self._entries) >= GROUP or self._bytes >= GROUP_BYTES:
+                await self._offer()
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+
+    async def take_together(self, lines: Sequence[Line]) -> None:
+        """All are stored, or Refused is raised and none is."""
+        entries = [self._judged(line) for line in lines]
+        refused = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Refused)}
+        doubtful = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Doubtful)}
+        replies: dict[int, Reply] = dict(zip(doubtful, await self._earlier(list(doubtful.values())), strict=True))
+        refused |= self._refusals(replies)
+        if not refused:
+            submissions = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Submission)}
+            await self._pace(len(entries))
+            stored = await self._desk.offer(list(submissions.values()), together=True) if submissions else []
+            replies |= dict(zip(submissions, stored, strict=True))
+            refused |= self._refusals(replies)
+        if refused:
+            raise _together(refused)
+        self._write([(entry, replies[place]) for place, entry in enumerate(entries)])
+
+    async def end(self, problem: Refused | None = None) -> None:
+        """The answer is complete. `problem`: why the body could not be read any further."""
+        if self._entries:
+            await self._offer()
+        while self._offered:
+            await self._answer()
+        form = self._terms.form
+        begin = b"" if self._totals.items else form.begin
+        last = b"" if problem is None else b',"problem":' + problem.document()
+        totals = msgspec.json.encode(self._totals)
+        self._out.write(b'%b%b"totals":%b%b%b' % (begin, form.totals, totals, last, form.end))
+        await self._out.finish()
+
+    def _judged(self, line: Line) -> Entry:
+        if isinstance(line, TooLong):
+            return too_large(f"at most {self._terms.max_body} bytes are taken", closing=False)
+        try:
+            return self._desk.judge(line, self._terms.trace)
+        except SubmissionError as error:
+            return refused_for(error, self._terms.retry_after)
+
+    async def _offer(self) -> None:
+        entries, self._entries, self._bytes = self._entries, [], 0
+        submissions = [entry for entry in entries if isinstance(entry, Submission)]
+        await self._pace(len(entries))
+        waiter: Waiter | AcuseError | None = None
+        if submissions:
+            try:
+                waiter = self._desk.offer(submissions)
+            except AcuseError as error:
+                waiter = error
+        self._offered.append((entries, waiter))
+        if len(self._offered) > AHEAD:
+            await self._answer()
+
+    async def _answer(self) -> None:
+        """The oldest group that was offered is answered."""
+        entries, waiter = self._offered.popleft()
+        stored: list[Reply] = []
+        match waiter:
+            case AcuseError():
+                stored = [waiter] * len(entries)
+            case asyncio.Future():
+                stored = list(await waiter)
+        of_submissions = iter(stored)
+        of_doubtful = iter(await self._earlier([entry for entry in entries if isinstance(entry, Doubtful)]))
+        answers: list[tuple[Entry, Reply | Refused]] = []
+        for entry in entries:
+            match entry:
+                case Submission():
+                    answers.append((entry, next(of_submissions)))
+                case Doubtful():
+                    answers.append((entry, next(of_doubtful)))
+                case Refused():
+                    answers.append((entry, entry))
+        self._write(answers)
+        await self._out.room()
+
+    async def _earlier(self, doubtful: Sequence[Doubtful]) -> Sequence[Reply]:
+        if not doubtful:
+            return []
+        try:
+            return await self._desk.earlier(doubtful)
+        except StoreUnavailable as error:
+            return [error] * len(doubtful)
+
+    async def _pace(self, requests: int) -> None:
+        if self._terms.meter is not None:
+            await self._terms.meter.pace(requests)
+
+    def _refusals(self, replies: dict[int, Reply]) -> dict[int, Refused]:
+        # What was withheld was so for the sake of a conflict, which is told.
+        found = {place: self._outcome(reply) for place, reply in replies.items() if not isinstance(reply, Withheld)}
+        return {place: outcome for place, outcome in found.items() if isinstance(outcome, Refused)}
+
+    def _write(self, answers: Sequence[tuple[Entry, Reply | Refused]]) -> None:
+        form = self._terms.form
+        pieces = [] if self._totals.items else [form.begin]
+        for entry, reply in answers:
+            if self._totals.items:
+                pieces.append(form.between)
+            pieces += (self._item(entry, self._outcome(reply)), form.after)
+        self._out.write(b"".join(pieces))
+
+    def _item(self, entry: Entry, outcome: tuple[int, bytes] | Refused) -> bytes:
+        totals = self._totals
+        index, totals.items = totals.items, totals.items + 1
+        submission = entry.submission if isinstance(entry, Doubtful) else entry
+        id_ = b'"%b"' % submission.id.encode() if isinstance(submission, Submission) else b"null"
+        if isinstance(outcome, Refused):
+            status = outcome.problem.status
+            totals.unavailable += status >= 500  # noqa: PLR2004
+            totals.refused += status < 500  # noqa: PLR2004
+            return b'{"index":%d,"id":%b,"status":%d,"problem":%b}' % (index, id_, status, outcome.document())
+        status, record = outcome
+        totals.accepted += status == 201  # noqa: PLR2004
+        totals.replayed += status == 200  # noqa: PLR2004
+        return b'{"index":%d,"id":%b,"status":%d,"record":%b}' % (index, id_, status, record)
+
+    def _outcome(self, reply: Reply | Refused) -> tuple[int, bytes] | Refused:
+        match reply:
+            case Added(record=record):
+                return 201, record.to_json(minimal=self._terms.prefer.minimal)
+            case Existing(record=record):
+                return 200, record.to_json(minimal=self._terms.prefer.minimal)
+            case Conflict():
+                return refused_as_conflict(reply)
+            case Withheld():
+                return Refused(problems.CONFLICT, "another request in the same body is in the way")
+            case Refused():
+                return reply
+            case AcuseError():
+                return refused_for(reply, self._terms.retry_after)
+            case _:
+                assert_never(reply)
+
+
+def items_of(body: bytes, max_body: int) -> list[Line]:
+    """The items of a JSON array; raises Malformed if it is none as a whole."""
+    try:
+        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"not a JSON array: {error}") from error
+    return [TooLong() if len(item) > max_body else bytes(item) for item in items]
+
+
+def _together(refused: dict[int, Refused]) -> Refused:
+    """One problem for all of them: that of the first, with every complaint about any that has the same."""
+    first = refused[min(refused)]
+    errors: list[FieldError] = []
+    for place, one in sorted(refused.items()):
+        if one.problem is first.problem:
+            found = one.errors or [FieldError("#/id" if one.problem is problems.CONFLICT else "#", one.detail)]
+            errors += [FieldError(f"#/{place}{error.pointer[1:]}", error.detail) for error in found]
+    detail = f"nothing was stored; item {min(refused)}: {first.detail}"
+    return Refused(first.problem, detail, headers=first.headers, errors=errors)
