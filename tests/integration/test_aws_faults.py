@@ -16,6 +16,7 @@ import pytest
 
 from acuse.adapters.aws import calls
 from acuse.adapters.aws.gate import Gate
+from acuse.adapters.aws.keyring import DynamoKeyring
 from acuse.adapters.aws.message import Message, encode
 from acuse.adapters.aws.outbox import Outbox, in_batches
 from acuse.adapters.aws.permits import Permits
@@ -25,9 +26,10 @@ from acuse.adapters.aws.relay import called_for
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
 from acuse.adapters.clock import SystemClock
+from acuse.domain.api_key import new_key
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import StoreUnavailable
-from acuse.domain.outcome import Added, Existing
+from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from acuse.domain.record import Failure, Key, Progress, Reason, Status
 from tests.aws.faults import (
     Broken,
@@ -192,6 +194,132 @@ def test_what_was_settled_before_the_answer_was_lost_still_comes_out_as_added(be
 
     assert additions == [Added(one)]
     assert bench.store.get([one.id])[one.id].status is Status.FINISHED
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_what_was_added_together_under_a_fault_comes_out_as_added(bench: Bench, fault: Fault) -> None:
+    records = bench.records(100)
+    bench.wire.plan("TransactWriteItems", fault, fault)
+
+    assert bench.store.add_together(records) == [Added(one) for one in records]
+
+    assert bench.wire.met == 2
+    assert len(bench.store.get([one.id for one in records])) == 100
+    assert len(bench.due()) == 100
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_what_is_to_be_added_together_is_told_apart_under_a_fault(bench: Bench, fault: Fault) -> None:
+    old, new = bench.added(), bench.records(2)
+    bench.due()
+    bench.wire.plan("TransactWriteItems", fault, None, fault)
+    bench.wire.plan("BatchGetItem", fault)
+
+    answers = bench.store.add_together([new[0], *old, new[1]])
+
+    assert answers == [Added(new[0]), Existing(old[0]), Added(new[1])]
+    assert bench.wire.met == 3
+    assert sorted(message.id for message in bench.due()) == [one.id for one in new]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_a_conflict_under_a_fault_stores_nothing(bench: Bench, fault: Fault) -> None:
+    [old] = bench.added()
+    bench.due()
+    [new] = bench.records(1)
+    bench.wire.plan("TransactWriteItems", fault)
+    bench.wire.plan("BatchGetItem", fault)
+
+    answers = bench.store.add_together([new, record(bench.clock.now(), id=old.id, note="other")])
+
+    assert answers == [Withheld(), Conflict(old)]
+    assert bench.store.get([new.id]) == {}
+    assert bench.due() == []
+
+
+def test_a_transaction_whose_token_is_forgotten_knows_itself_by_its_mark(bench: Bench) -> None:
+    """DynamoDB remembers the token for ten minutes; then the transaction meets what it has itself written."""
+
+    class Forgotten:
+        def transact_write_items(self, *, ClientRequestToken: str, **asked: Any) -> Any:  # noqa: N803
+            assert ClientRequestToken
+            return bench.dynamodb.transact_write_items(**asked)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bench.dynamodb, name)
+
+    [old], new = bench.added(), bench.records(3)
+    table = Table(Forgotten(), bench.name, patience=timedelta(seconds=10), in_flight=1)
+    bench.wire.plan("TransactWriteItems", None, ResetAfter())
+
+    answers = DynamoStore(table, bench.clock).add_together([old, *new])
+
+    assert answers == [Existing(old), *(Added(one) for one in new)]
+    assert bench.wire.met == 1
+    assert len(bench.due()) == 4
+
+
+@pytest.mark.parametrize("fault", WITHOUT_EFFECT, ids=repr)
+def test_a_table_that_stays_away_takes_nothing_of_what_is_to_be_added_together(bench: Bench, fault: Fault) -> None:
+    impatient = bench.store_with(patience=timedelta(seconds=0.2))
+    records = bench.records(3)
+    bench.wire.always("TransactWriteItems", fault)
+
+    with pytest.raises(StoreUnavailable):
+        impatient.add_together(records)
+
+    assert bench.store.get([one.id for one in records]) == {}
+
+
+def test_what_cannot_be_read_is_not_judged(bench: Bench) -> None:
+    [old], [new] = bench.added(), bench.records(1)
+    bench.wire.always("BatchGetItem", Broken())
+
+    with pytest.raises(StoreUnavailable):
+        bench.store_with(patience=timedelta(seconds=0.2)).add_together([old, new])
+
+    bench.wire.clear()
+    assert bench.store.get([new.id]) == {}
+
+
+def test_a_transaction_that_dynamodb_would_never_take_is_unavailable_at_once(bench: Bench) -> None:
+    patient = bench.store_with(patience=timedelta(minutes=10))
+    [small], [large] = bench.records(1), [record(bench.clock.now(), note="x" * 450_000)]
+
+    with pytest.raises(StoreUnavailable):
+        patient.add_together([small, large])
+
+    assert bench.wire.calls.count("TransactWriteItems") == 1
+    assert bench.store.get([small.id]) == {}
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+def test_a_key_under_a_fault_is_put_and_revoked_once(bench: Bench, fault: Fault) -> None:
+    keyring = DynamoKeyring(bench.table_with(timedelta(seconds=10)))
+    key, _ = new_key("erp", bytes(32), bench.clock.now())
+    bench.wire.plan("UpdateItem", fault, None, fault)
+    bench.wire.plan("BatchGetItem", fault)
+
+    assert keyring.put(key)
+    assert keyring.revoke("erp", key.created_at)
+    assert not keyring.put(key)
+    assert not keyring.revoke("erp", key.created_at)
+
+    [kept] = keyring.keys()
+    assert (kept.name, kept.hash, kept.revoked_at) == ("erp", key.hash, key.created_at)
+    assert bench.wire.met == 3
+    assert bench.due() == []
+
+
+def test_keys_that_cannot_be_reached_are_unavailable(bench: Bench) -> None:
+    keyring = DynamoKeyring(bench.table_with(timedelta(seconds=0.1)))
+    key, _ = new_key("erp", bytes(32), bench.clock.now())
+    bench.wire.always("UpdateItem", Throttle())
+    bench.wire.always("BatchGetItem", Throttle())
+
+    for call in (keyring.keys, lambda: keyring.put(key), lambda: keyring.revoke("erp", key.created_at)):
+        with pytest.raises(StoreUnavailable):
+            call()
 
 
 def test_items_that_were_throttled_are_tried_again(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The command line: serve, work, submit, show, retry."""
+"""The command line: serve, work, submit, show, retry, keys."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from acuse.bootstrap import DATABASE, Service, configure_logging
 from acuse.config import Settings
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.api.app import PATH
+from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.submit import requests_in, send
 from acuse.entrypoints.supervisor import Supervisor
@@ -29,6 +30,7 @@ REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
 app = typer.Typer(
     help="A durable intake for mass data processing.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
+app.add_typer(keys)
 
 Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
 Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
