@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from acuse.adapters.aws import calls
 from acuse.adapters.aws.gate import Gate
@@ -204,6 +205,7 @@ def test_what_was_added_together_under_a_fault_comes_out_as_added(bench: Bench, 
     assert bench.store.add_together(records) == [Added(one) for one in records]
 
     assert bench.wire.met == 2
+    assert "BatchGetItem" not in bench.wire.calls  # The token tells that it is the same transaction.
     assert len(bench.store.get([one.id for one in records])) == 100
     assert len(bench.due()) == 100
 
@@ -257,6 +259,22 @@ def test_a_transaction_whose_token_is_forgotten_knows_itself_by_its_mark(bench: 
     assert answers == [Existing(old), *(Added(one) for one in new)]
     assert bench.wire.met == 1
     assert len(bench.due()) == 4
+
+
+def test_a_transaction_that_was_cancelled_for_another_reason_is_unavailable_with_that_reason(bench: Bench) -> None:
+    class Cancelling:
+        def transact_write_items(self, **_: Any) -> Any:
+            reasons = [{"Code": "None"}, {"Code": "ValidationError", "Message": "too large"}]
+            error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(error, "TransactWriteItems")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bench.dynamodb, name)
+
+    table = Table(Cancelling(), bench.name, patience=timedelta(minutes=10), in_flight=1)
+
+    with pytest.raises(StoreUnavailable, match="ValidationError: too large"):
+        DynamoStore(table, bench.clock).add_together(bench.records(2))
 
 
 @pytest.mark.parametrize("fault", WITHOUT_EFFECT, ids=repr)

@@ -19,12 +19,16 @@ from acuse.config import Settings
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.domain.outcome import Added
+from acuse.domain.together import together
 from tests.clock import StillClock
 from tests.requests import new_id, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from acuse.domain.outcome import Together
+    from acuse.domain.record import Record
 
 NOW = timedelta(0)
 LEASE = timedelta(seconds=10)
@@ -204,6 +208,41 @@ def test_a_record_that_is_deleted_meanwhile_is_unavailable(path: Path) -> None:
         with pytest.raises(StoreUnavailable, match="being deleted"):
             store.add([one])
         assert store.add([one]) == [Added(one)]
+
+
+def test_nobody_comes_between_the_look_and_the_write_of_what_is_added_together(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = [record(), record()]
+    rival = record(id=batch[1].id, note="other")
+    looks = 0
+    with closing(Database(path, durable=True, busy=BUSY)) as another:
+
+        def intruded(records: Sequence[Record], stored: Mapping[str, Record]) -> list[Together]:
+            nonlocal looks
+            looks += 1
+            with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+                SqliteStore(another, StillClock()).add([rival])
+            return together(records, stored)
+
+        monkeypatch.setattr("acuse.adapters.sqlite.store.together", intruded)
+
+        assert store.add_together(batch) == [Added(one) for one in batch]
+
+    assert looks == 1
+    assert store.get([one.id for one in batch]) == {one.id: one for one in batch}
+
+
+def test_what_cannot_be_stored_together_leaves_nothing(path: Path, store: SqliteStore) -> None:
+    one = record()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+            store.add_together([one])
+        other.execute("COMMIT")
+
+    assert store.get([one.id]) == {}
+    assert store.add_together([one]) == [Added(one)]
 
 
 def test_a_late_worker_cannot_overwrite_what_another_does(path: Path, store: SqliteStore) -> None:
