@@ -7,7 +7,7 @@ ARGS   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bench-aws bundle format lock clean
+.PHONY: help run test check demo bench bench-aws fuzz bundle format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ bench: $(VENV)/dev ## Measure this machine: durable POSTs against no-op POSTs on
 
 bench-aws: $(VENV)/dev bundle ## Measure our side of AWS: CPU a request, in batches against one PutItem each; imports
 	$(BIN)/python -m bench.aws $(ARGS)
+
+fuzz: $(VENV)/dev ## Look for bytes that the parser of requests gets wrong (ARGS="--seconds 600")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bundle: build/bundle.package ## Build the Lambda bundle for this machine in build/bundle
 

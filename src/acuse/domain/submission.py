@@ -33,7 +33,7 @@ UUID = re.compile(
 """The text form (RFC 9562) of any but the nil and the max."""
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request that is well formed and not yet stored: `body` is the received object as compact JSON."""
 
     id: str
@@ -196,4 +196,4 @@ _strict = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_not_a_number
 )
 _canonical = msgspec.json.Encoder(order="sorted", decimal_format="number")
-_plain = msgspec.json.Encoder(decimal_format="number")
+_plain = msgspec.json.Encoder()
