@@ -19,6 +19,7 @@ from acuse.bootstrap import DATABASE, Service, configure_logging
 from acuse.config import Settings
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.api.app import PATH
+from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.submit import requests_in, send
@@ -146,6 +147,13 @@ def show(
     if record.progress is not None:
         left, failed, parts = record.progress.left, record.progress.failed, record.progress.parts
         print(f"{parts - left} of {parts} parts have ended, {failed} of them failed", file=sys.stderr)
+
+
+@app.command()
+def openapi(actions: Actions = None) -> None:
+    """Print what the public plane takes and answers, in OpenAPI 3.1."""
+    settings = _settings(actions=actions)
+    print(text(Service(settings).catalogue, settings), end="")
 
 
 @app.command()

@@ -1,11 +1,11 @@
-"""The ops plane: whether the service is alive, and whether it can do its work."""
+"""The ops plane: whether the service is alive, whether it can do its work, and what the public plane takes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 STALE_SECONDS = 5.0
 
 
-def ops_app(ages: Ages) -> Starlette:
-    """The ASGI app. `ages`: seconds since the intake last committed and each worker last reached its queue."""
+def ops_app(ages: Ages, described: Callable[[], str]) -> Starlette:
+    """The ASGI app. `ages`: seconds since the intake last committed and each worker last reached its queue.
+
+    `described`: the OpenAPI document; called for each request, in a thread.
+    """
 
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
@@ -29,4 +32,9 @@ def ops_app(ages: Ages) -> Starlette:
         status = "ready" if all(checks.values()) else "not ready"
         return JSONResponse({"status": status, "checks": checks}, 200 if status == "ready" else 503)
 
-    return Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready)])
+    def openapi(_: Request) -> Response:
+        return Response(described(), media_type="application/json")
+
+    return Starlette(
+        routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/openapi.json", openapi)]
+    )

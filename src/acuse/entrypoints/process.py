@@ -19,9 +19,10 @@ import uvloop
 
 from acuse.adapters.lifeline import die_with_parent
 from acuse.adapters.pulse import Pulse
-from acuse.bootstrap import Service, configure_logging
+from acuse.bootstrap import Service, configure_logging, load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
+from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.ops import ops_app
 from acuse.entrypoints.protocol import MAX_PARTING, Protocol
 
@@ -94,7 +95,11 @@ async def serve_api(service: Service, listening: socket.socket, committed: Calla
 async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) -> None:
     """Serves the ops plane until SIGTERM."""
     places = {"intake": INTAKE, **{f"worker-{number}": number for number in range(1, settings.workers + 1)}}
-    await serve(ops_app(lambda: {name: pulse.age(place) for name, place in places.items()}), listening, settings)
+    app = ops_app(
+        lambda: {name: pulse.age(place) for name, place in places.items()},
+        lambda: text(load_catalogue(settings.actions), settings),
+    )
+    await serve(app, listening, settings)
 
 
 async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
