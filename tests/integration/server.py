@@ -7,7 +7,7 @@ import socket
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -19,7 +19,7 @@ from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.process import server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import uvicorn
 
@@ -29,22 +29,44 @@ if TYPE_CHECKING:
 @contextmanager
 def served(store: Store, settings: Settings | None = None, keyring: Keyring | None = None) -> Iterator[tuple[str, int]]:
     """The address at which it is served."""
+    with serving(store, settings, keyring) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(
+    store: Store, settings: Settings | None = None, keyring: Keyring | None = None
+) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
+    """The same, and the server."""
+    chosen = settings or Settings()
+
+    def make() -> Api:
+        return Api(store, keyring or MemoryKeyring(), SystemClock(), load_catalogue([]), chosen, lambda: None)
+
+    with hosted(make, chosen) as found:
+        yield found
+
+
+@contextmanager
+def hosted(make: Callable[[], Any], settings: Settings) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
+    """Any app: the address at which it is served, and the server."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
     running: Future[uvicorn.Server] = Future()
 
     async def main() -> None:
-        chosen = settings or Settings()
-        api = Api(store, keyring or MemoryKeyring(), SystemClock(), load_catalogue([]), chosen, lambda: None)
-        api.start()
-        http = server(api, chosen)
+        app = make()
+        if isinstance(app, Api):
+            app.start()
+        http = server(app, settings)
         running.set_result(http)
         await http.serve(sockets=[listening])
-        await asyncio.to_thread(api.close)
+        if isinstance(app, Api):
+            await asyncio.to_thread(app.close)
 
     thread = Thread(target=lambda: uvloop.run(main()))
     thread.start()
     try:
-        yield listening.getsockname()[:2]
+        yield listening.getsockname()[:2], running.result(30)
     finally:
         running.result(30).should_exit = True
         thread.join()

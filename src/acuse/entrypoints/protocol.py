@@ -2,59 +2,109 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from acuse.entrypoints.refusals import BAD, TOO_LARGE, TOO_SLOW, is_sound, overloaded, size_of
+from acuse.entrypoints.transport import Flow, Gate
 
 if TYPE_CHECKING:
     import asyncio
+    from datetime import timedelta
 
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-
-_UPGRADE = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+MAX_DISCARDED = 8_388_608
+"""Bytes that are read and thrown away after a refusal, so that the client hears why."""
+MAX_PIPELINED = 100
+"""Requests that wait for those before them on their connection; it ends after them, and what follows is not read."""
+MAX_PARTING = 100
+"""Connections that are over but for a client that may still be sending; more are closed at once."""
 
 
 class Protocol(HttpToolsProtocol):
-    """Bounds the head of a request in bytes and time, ignores offers to upgrade, and answers a half-closed client."""
+    """Bounds what a client may send and leave unread, ignores offers to upgrade, and answers a half-closed client."""
 
-    def __init__(self, *args: Any, max_head: int, head_seconds: float, **kwargs: Any) -> None:
-        """As its parent; the bounds are on the head of each request."""
+    def __init__(
+        self,
+        *args: Any,
+        max_head: int,
+        head_seconds: float,
+        answer_timeout: float,
+        max_connections: int,
+        retry_after: timedelta,
+        parting: set[Protocol],
+        **kwargs: Any,
+    ) -> None:
+        """As its parent. `parting` is shared by all: connections that are over, and take up no room."""
         super().__init__(*args, **kwargs)
         self._max_head = max_head
         self._head_seconds = head_seconds
+        self._answer_timeout = answer_timeout
+        self._max_connections = max_connections
+        self._retry_after = retry_after
+        self._parting = parting
+        self._running: RequestResponseCycle | None = None
         self._is_in_head = True
-        self._head_size = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._is_in_body = False
+        self._is_half_closed = False
+        self._offer = b""
+        """The head of a request that offers to upgrade, without the offer."""
+        self._refusal = BAD
+        self._last_words: bytes | None = None
+        """What is said at the end. From then on that it is known, nothing more is read."""
+        self._read_size = self._head_size = self._bare_size = self._discarded = 0
+        self._has_ended = self._has_body = False
+        """Whether the last piece ended a request, and whether it had any of a body."""
+        self._slow: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client that says nothing is given up after a while."""
-        super().connection_made(transport)
-        self._head_timer = self.loop.call_later(self._head_seconds, self._give_up, TOO_SLOW)
+        """Open, if there is room; a client that says nothing is given up after a while."""
+        self._socket = transport
+        self._gate = Gate(transport, self._part, self._is_over)
+        super().connection_made(cast("asyncio.Transport", self._gate))
+        self.flow = self._flow = Flow(self.transport)
+        if len(self.connections) - len(self._parting) > self._max_connections:
+            self._end(overloaded(self._retry_after))
+        else:
+            self._slow = self.loop.call_later(self._head_seconds, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is timed any more."""
+        """Nothing is timed any more, and nothing waits for it."""
+        self._parting.discard(self)
         self._stop_timer()
+        self._unset_keepalive_if_required()
+        if self._unread is not None:
+            self._unread.cancel()
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._drop(self._running)
         super().connection_lost(exc)
+        self._gate.forget()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head grows too large.
-
-        The parser takes what follows an offer to upgrade (`curl --http2` makes one) for another protocol, though a
-        server may ignore the offer (RFC 9110 section 7.8). The field's name is changed before the parser sees it: no
-        JSON has that line in it, for a string holds no line break.
-        """
-        if b"pgrade" in data or b"PGRADE" in data:
-            data = _UPGRADE.sub(b"x-upgrade", data)
-        super().data_received(data)
-        if not self._is_in_head:
+        """Read on, within the bounds."""
+        if self._last_words is not None:
+            self._discard(len(data))
             return
-        self._head_size += len(data)
-        if self._head_size > self._max_head:
-            self._give_up(TOO_LARGE)
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_seconds, self._give_up, TOO_SLOW)
+        if self._unread is not None and self._is_in_body:
+            self._watch()
+        self._unset_keepalive_if_required()
+        self._read_size = len(data)
+        self._has_ended = self._has_body = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            # The parser takes what follows for another protocol, but this one goes on (RFC 9110 section 7.8).
+            head, self._offer = self._offer, b""
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.data_received(head + data[offered.args[0] :])
+        except httptools.HttpParserError:
+            self._end(self._refusal)
+        else:
+            self._account()
 
     def on_message_begin(self) -> None:
         """The head begins."""
@@ -62,27 +112,206 @@ class Protocol(HttpToolsProtocol):
         self._head_size = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field more; those after the body are left out."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """The head is complete."""
-        self._is_in_head = False
-        self._stop_timer()
+        """The head is complete, and the request begun or queued, unless it cannot be taken."""
+        version = self.parser.get_http_version()
+        refusal = self._judge(version)
+        if refusal is not None:
+            self._refusal = refusal
+            raise ValueError  # Stops the parser.
+        if self.parser.should_upgrade():
+            fields = b"".join(b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
+            self._offer = b"%b %b HTTP/%b\r\n%b\r\n" % (self.parser.get_method(), self.url, version.encode(), fields)
+            return
+        if version == "1.0":
+            self.expect_100_continue = False
         super().on_headers_complete()
+        self._is_in_head = False
+        self._is_in_body = True
+        self._bare_size = 0
+        self._stop_timer()
+        if self.pipeline:
+            self._flow.is_held = True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece more is there to be received, or thrown away."""
+        self._has_body = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is all there."""
+        if self._offer:
+            return
+        self._is_in_body = False
+        self._has_ended = True
+        if self.cycle.response_complete:
+            self._stop_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """What was queued goes on; else the rest of a refused body is thrown away, or the client may send the next."""
+        is_last = not self.pipeline
+        if len(self.pipeline) <= 1 and self._last_words is None:
+            self._flow.is_held = False
+        super().on_response_complete()
+        if not is_last or self._is_over():
+            return
+        if self._last_words is not None:
+            self._say_last_words()
+        elif self._is_in_body:
+            self._unset_keepalive_if_required()
+            self._discarded = 0
+            self._slow = self.loop.call_later(self._head_seconds, self._leave)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has said all it will say still gets its answer."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or cycle.more_body:
-            return False
-        cycle.keep_alive = False
-        return True
+        self._is_half_closed = True
+        if not self._is_answering():
+            self._leave()
+        elif self._is_in_body:
+            self._end(b"")
+        else:
+            self.cycle.keep_alive = False
+        return not self._socket.is_closing()
 
-    def _give_up(self, answer: bytes) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-            self.transport.close()
+    def pause_writing(self) -> None:
+        """A client that goes on leaving its answer unread is cut off after a while."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        super().resume_writing()
+        self._watch()
+
+    def shutdown(self) -> None:
+        """As its parent; nobody lingers."""
+        if self in self._parting:
+            self._leave()
+        else:
+            super().shutdown()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _judge(self, version: str) -> bytes | None:
+        """Why the request cannot be taken."""
+        if self._head_size + self._read_size > self._max_head and size_of(self.url, self.headers) > self._max_head:
+            return TOO_LARGE
+        if not is_sound(self.parser.get_method(), version, self.headers):
+            return BAD
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self.cycle.keep_alive = False
+            return b""
+        return None
+
+    def _account(self) -> None:
+        """What was just read keeps within the bounds."""
+        if self._is_in_head:
+            self._head_size += 0 if self._has_ended else self._read_size
+            if self._head_size > self._max_head:
+                self._end(TOO_LARGE)
+            elif self._slow is None:
+                self._slow = self.loop.call_later(self._head_seconds, self._give_up)
+        elif self._is_in_body:
+            if self.cycle.response_complete:
+                self._discard(self._read_size)
+                return
+            self._bare_size = 0 if self._has_body else self._bare_size + self._read_size
+            if self._bare_size > self._max_head:
+                self._end(TOO_LARGE)
+        elif self.timeout_keep_alive_task is None and not self._is_answering() and not self._is_over():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > MAX_DISCARDED:
+            self._leave()
+
+    def _is_answering(self) -> bool:
+        cycle = self._running
+        return cycle is not None and not cycle.response_complete and not cycle.disconnected
+
+    def _is_over(self) -> bool:
+        return self in self._parting or self._socket.is_closing()
+
+    def _give_up(self) -> None:
+        self._slow = None
+        if self.flow.read_paused:  # It is not the client who is slow.
+            self._slow = self.loop.call_later(self._head_seconds, self._give_up)
+        else:
+            self._end(TOO_SLOW)
+
+    def _end(self, words: bytes) -> None:
+        """Nothing more is read. The words are said when everything before is answered, in its order."""
+        self._last_words = words
+        self._stop_timer()
+        if self._is_in_body and self.cycle is self._running:
+            if self.cycle.response_started:
+                self._last_words = b""
+            self._drop(self.cycle)
+        elif self._is_in_body:
+            self.pipeline.popleft()
+        if self._is_answering():
+            self.flow.pause_reading()
+            self._flow.is_held = True
+        else:
+            self._say_last_words()
+
+    def _drop(self, cycle: RequestResponseCycle) -> None:
+        """To the app it is as if the client had left."""
+        cycle.disconnected = True
+        cycle.message_event.set()
+
+    def _say_last_words(self) -> None:
+        if not self._is_over():
+            self._socket.write(self._last_words or b"")
+            self._part()
+
+    def _part(self) -> None:
+        """Closed, once a client that may still be sending has had the time to hear the answer.
+
+        To close with something unread resets the connection, and the answer may be lost on its way.
+        """
+        if self._is_over():
+            return
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        may_be_sending = (self._last_words is not None or self._is_in_body) and not self._is_half_closed
+        if not may_be_sending or len(self._parting) >= MAX_PARTING:
+            self._leave()
+            return
+        self._parting.add(self)
+        self._last_words = b""
+        self._discarded = 0
+        self._socket.write_eof()
+        self._flow.is_held = False
+        self.flow.resume_reading()
+        self._slow = self.loop.call_later(self._head_seconds, self._leave)
+
+    def _leave(self) -> None:
+        """Closed as soon as the client has read the answer, or has left it unread for too long."""
+        self._stop_timer()
+        self._socket.close()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Timed from now, as long as the client has something to read that holds something up."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        if self.flow.write_paused or (self._socket.is_closing() and self._socket.get_write_buffer_size()):
+            self._unread = self.loop.call_later(self._answer_timeout, self._socket.abort)
 
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None

@@ -6,7 +6,7 @@ import re
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,10 +22,23 @@ T = TypeVar("T")
 APPLICATION_ID = 0x61637573
 MIN_SQLITE = (3, 37, 0)
 RETRY_SECONDS = 0.001
+STUCK_SECONDS = 0.05
+"""How long to wait for another's write once a wait was in vain, until one gets through: those behind it have waited."""
+
+# A connection may not get over these though the file does; a new one takes the file as it is then.
+BROKEN = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY,
+    }
+)  # fmt: skip
 
 
 class Database:
-    """One connection, for one process, behind a lock. Open it after fork: SQLite connections do not survive one."""
+    """One connection, for one process, behind a lock. Open it after fork: SQLite connections do not survive one.
+
+    When the file fails, whoever uses it hears StoreUnavailable, until it is well again: then all goes on by itself.
+    """
 
     def __init__(self, path: Path, *, durable: bool, busy: timedelta) -> None:
         """Opened, and migrated if it is new or old. `durable`: a commit returns after fsync.
@@ -35,45 +48,41 @@ class Database:
         """
         if sqlite3.sqlite_version_info < MIN_SQLITE:
             raise Misconfigured(f"SQLite {'.'.join(map(str, MIN_SQLITE))} or later is needed (STRICT tables)")
+        self._path = path
+        self._durable = durable
         self._busy_seconds = busy.total_seconds()
+        self._is_stuck = False
+        self._is_closed = False
         self._lock = threading.RLock()
+        self._steps = _migrations()
+        self._connection: sqlite3.Connection | None = None
         try:
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=self._busy_seconds
-            )
-            # To turn the log on takes a lock that SQLite does not wait for.
-            self._patiently(lambda: self._configure(durable=durable))
-            self._migrate()
+            self._connection = self._connect("rwc", self._configure, self._migrate)
         except sqlite3.Error as error:
             raise _translated(error) from error
-        self._connection.execute("PRAGMA busy_timeout = 0")
 
     def close(self) -> None:
         """The connection is closed; its statements no longer work."""
         with self._lock:
-            self._connection.close()
+            self._is_closed = True
+            self._disconnect()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection to read from; every statement sees what is committed by then."""
         with self._lock:
             try:
-                yield self._connection
+                yield self._connection or self._reconnect()
             except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN:
+                    self._disconnect()
                 raise _translated(error) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the write lock from the start; committed at the end, or nothing of it stays."""
-        with self.reading() as connection:
-            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        with self.reading() as connection, self._transaction(connection):
+            yield connection
 
     def write(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
         """One statement, committed. As a transaction of its own it gives up the interpreter's lock once, not thrice."""
@@ -85,36 +94,96 @@ class Database:
         with self.reading() as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
+    @contextmanager
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
+        self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    self._disconnect()
+            raise
+
     def _patiently(self, begin: Callable[[], T]) -> T:
         # SQLite's own busy handler backs off up to 100 ms, so that a busy writer starves the others.
-        deadline = time.monotonic() + self._busy_seconds
+        patience = min(STUCK_SECONDS, self._busy_seconds) if self._is_stuck else self._busy_seconds
+        deadline = time.monotonic() + patience
         while True:
             try:
-                return begin()
+                begun = begin()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() >= deadline:
+                    self._is_stuck = True
                     raise
                 time.sleep(RETRY_SECONDS)
+            else:
+                self._is_stuck = False
+                return begun
 
-    def _configure(self, *, durable: bool) -> None:
-        execute = self._connection.execute
-        if execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+    def _reconnect(self) -> sqlite3.Connection:
+        """A file that is gone is not made anew: what it held would be lost without a word."""
+        if self._is_closed:
+            raise StoreUnavailable("the database is closed")
+        try:
+            self._connection = self._connect("rw", self._check, self._configure)
+        except Misconfigured as error:
+            raise StoreUnavailable(str(error)) from error
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _connect(self, mode: str, *steps: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            timeout=self._busy_seconds,
+        )
+        try:
+            for step in steps:
+                step(connection)
+            connection.execute("PRAGMA busy_timeout = 0")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        execute = connection.execute
+        # To turn the log on takes a lock that SQLite does not wait for.
+        if self._patiently(lambda: execute("PRAGMA journal_mode = WAL").fetchone()[0]) != "wal":
             raise Misconfigured("the database cannot use a write-ahead log; is it on a network file system?")
-        execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         execute("PRAGMA fullfsync = ON")
         execute("PRAGMA temp_store = MEMORY")
         execute("PRAGMA journal_size_limit = 67108864")
         execute("PRAGMA wal_autocheckpoint = 8000")
 
-    def _migrate(self) -> None:
-        connection = self._connection
-        steps = _migrations()
-        if (
-            _pragma(connection, "user_version") == len(steps)
-            and _pragma(connection, "application_id") == APPLICATION_ID
-        ):
+    def _is_ours(self, connection: sqlite3.Connection) -> bool:
+        version, application = _pragma(connection, "user_version"), _pragma(connection, "application_id")
+        return version == len(self._steps) and application == APPLICATION_ID
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        if not self._is_ours(connection):
+            raise Misconfigured("the file is no longer the database that it was")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        if self._is_ours(connection):
             return
-        with self.writing():
+        steps = self._steps
+        with self._transaction(connection):
             version = _pragma(connection, "user_version")
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if (version or tables) and _pragma(connection, "application_id") != APPLICATION_ID:

@@ -1,0 +1,15 @@
+"""Which target of a request is served."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+TARGET = b"/v1/requests"
+SEGMENTS = TARGET.split(b"/")
+
+
+def is_served(raw_path: bytes) -> bool:
+    """Whether it is the one path, as sent: a percent-encoded letter is that letter, `%2F` is no slash (RFC 3986)."""
+    if raw_path == TARGET:
+        return True
+    return b"%" in raw_path and [unquote_to_bytes(segment) for segment in raw_path.split(b"/")] == SEGMENTS
