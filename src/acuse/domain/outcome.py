@@ -10,25 +10,25 @@ from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Failure, Record
 
 
-class Added(msgspec.Struct, frozen=True):
+class Added(msgspec.Struct, frozen=True, gc=False):
     """The request is new, and durable."""
 
     record: Record
 
 
-class Existing(msgspec.Struct, frozen=True):
+class Existing(msgspec.Struct, frozen=True, gc=False):
     """The id is already there; this is its record as it is now."""
 
     record: Record
 
 
-class Conflict(msgspec.Struct, frozen=True):
+class Conflict(msgspec.Struct, frozen=True, gc=False):
     """The id is already there with other content."""
 
     record: Record
 
 
-class Withheld(msgspec.Struct, frozen=True):
+class Withheld(msgspec.Struct, frozen=True, gc=False):
     """It was not stored, because another of its batch could not be."""
 
 

@@ -96,7 +96,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request: `body` is the received object (compact JSON), the rest is stamped by the service.
 
     `attempts` counts the starts of the step under way: the run, the split or the merge.

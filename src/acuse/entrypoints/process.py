@@ -39,6 +39,10 @@ INTAKE = 0
 """The intake's place among the pulses; the workers have the places from 1 on."""
 
 
+SWITCH_SECONDS = 0.0005
+"""The thread that stores waits at most so long for the one that reads; Python's own 5 ms are longer than a commit."""
+
+
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """What a process is told by the one that starts it. Descriptors are inherited."""
 
@@ -86,6 +90,7 @@ def run_worker(service: Service, polled: Callable[[], None]) -> None:
 
 async def serve_api(service: Service, listening: socket.socket, committed: Callable[[], None]) -> None:
     """Serves the public plane until SIGTERM; then answers what it has begun to read, and stores what it took in."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     api = Api(service.store, service.keyring, service.clock, service.catalogue, service.settings, committed)
     api.start()
     await serve(api, listening, service.settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 GROUP = 256
 GROUP_BYTES = 1_048_576
 """Items, or bytes of them, that are offered together."""
-AHEAD = 2
+AHEAD = 4
 """Groups that are being stored while the next one is judged."""
 TURN = 64
 """Items that are judged before others get a turn."""
@@ -60,16 +60,6 @@ class Terms(NamedTuple):
     meter: Meter | None
 
 
-class Totals(msgspec.Struct):
-    """How many items there were, and what came of them."""
-
-    items: int = 0
-    accepted: int = 0
-    replayed: int = 0
-    refused: int = 0
-    unavailable: int = 0
-
-
 Entry = Submission | Doubtful | Refused
 Group = tuple[list[Entry], Waiter | AcuseError | None]
 
@@ -82,7 +72,8 @@ class Bulk:
         self._desk = desk
         self._out = out
         self._terms = terms
-        self._totals = Totals()
+        self._index = 0
+        self._statuses: Counter[int] = Counter()
         self._entries: list[Entry] = []
         self._bytes = 0
         self._offered: deque[Group] = deque()
@@ -90,7 +81,7 @@ class Bulk:
     @property
     def has_begun(self) -> bool:
         """Whether any item has come: then the answer is 207, whatever follows."""
-        return bool(self._totals.items or self._entries or self._offered)
+        return bool(self._index or self._entries or self._offered)
 
     async def take(self, lines: Sequence[Line]) -> None:
         """They are judged, and stored with those before and after them."""
@@ -126,9 +117,9 @@ class Bulk:
         while self._offered:
             await self._answer()
         form = self._terms.form
-        begin = b"" if self._totals.items else form.begin
+        begin = b"" if self._index else form.begin
         last = b"" if problem is None else b',"problem":' + problem.document()
-        totals = msgspec.json.encode(self._totals)
+        totals = msgspec.json.encode(totals_of(self._statuses))
         self._out.write(b'%b%b"totals":%b%b%b' % (begin, form.totals, totals, last, form.end))
         await self._out.finish()
 
@@ -163,8 +154,8 @@ class Bulk:
                 stored = [waiter] * len(entries)
             case asyncio.Future():
                 stored = list(await waiter)
-        of_submissions = iter(stored)
         of_doubtful = iter(await self._earlier([entry for entry in entries if isinstance(entry, Doubtful)]))
+        of_submissions = iter(stored)
         answers: list[tuple[Entry, Reply | Refused]] = []
         for entry in entries:
             match entry:
@@ -191,39 +182,39 @@ class Bulk:
 
     def _refusals(self, replies: dict[int, Reply]) -> dict[int, Refused]:
         # What was withheld was so for the sake of a conflict, which is told.
-        found = {place: self._outcome(reply) for place, reply in replies.items() if not isinstance(reply, Withheld)}
-        return {place: outcome for place, outcome in found.items() if isinstance(outcome, Refused)}
+        return {
+            place: self._refusal(reply)
+            for place, reply in replies.items()
+            if not isinstance(reply, Added | Existing | Withheld)
+        }
 
     def _write(self, answers: Sequence[tuple[Entry, Reply | Refused]]) -> None:
         form = self._terms.form
-        pieces = [] if self._totals.items else [form.begin]
+        pieces = [b"" if self._index else form.begin]
         for entry, reply in answers:
-            if self._totals.items:
-                pieces.append(form.between)
-            pieces += (self._item(entry, self._outcome(reply)), form.after)
+            status, name, content = self._outcome(reply)
+            submission = entry.submission if isinstance(entry, Doubtful) else entry
+            id_ = b"null" if isinstance(submission, Refused) else b'"%b"' % submission.id.encode()
+            between = form.between if self._index else b""
+            item = (between, self._index, id_, status, name, content, form.after)
+            pieces.append(b'%b{"index":%d,"id":%b,"status":%d,"%b":%b}%b' % item)
+            self._index += 1
+            self._statuses[status] += 1
         self._out.write(b"".join(pieces))
 
-    def _item(self, entry: Entry, outcome: tuple[int, bytes] | Refused) -> bytes:
-        totals = self._totals
-        index, totals.items = totals.items, totals.items + 1
-        submission = entry.submission if isinstance(entry, Doubtful) else entry
-        id_ = b'"%b"' % submission.id.encode() if isinstance(submission, Submission) else b"null"
-        if isinstance(outcome, Refused):
-            status = outcome.problem.status
-            totals.unavailable += status >= 500  # noqa: PLR2004
-            totals.refused += status < 500  # noqa: PLR2004
-            return b'{"index":%d,"id":%b,"status":%d,"problem":%b}' % (index, id_, status, outcome.document())
-        status, record = outcome
-        totals.accepted += status == 201  # noqa: PLR2004
-        totals.replayed += status == 200  # noqa: PLR2004
-        return b'{"index":%d,"id":%b,"status":%d,"record":%b}' % (index, id_, status, record)
-
-    def _outcome(self, reply: Reply | Refused) -> tuple[int, bytes] | Refused:
+    def _outcome(self, reply: Reply | Refused) -> tuple[int, bytes, bytes]:
+        """The status, and the record or the problem: its name and its JSON."""
         match reply:
             case Added(record=record):
-                return 201, record.to_json(minimal=self._terms.prefer.minimal)
+                return 201, b"record", record.to_json(minimal=self._terms.prefer.minimal)
             case Existing(record=record):
-                return 200, record.to_json(minimal=self._terms.prefer.minimal)
+                return 200, b"record", record.to_json(minimal=self._terms.prefer.minimal)
+            case _:
+                refused = self._refusal(reply)
+                return refused.problem.status, b"problem", refused.document()
+
+    def _refusal(self, reply: Conflict | Withheld | Refused | AcuseError) -> Refused:
+        match reply:
             case Conflict():
                 return refused_as_conflict(reply)
             case Withheld():
@@ -234,6 +225,17 @@ class Bulk:
                 return refused_for(reply, self._terms.retry_after)
             case _:
                 assert_never(reply)
+
+
+def totals_of(statuses: Counter[int]) -> dict[str, int]:
+    """What came of the items, by kinds of status."""
+    return {
+        "items": statuses.total(),
+        "accepted": statuses[201],
+        "replayed": statuses[200],
+        "refused": sum(count for status, count in statuses.items() if 400 <= status < 500),  # noqa: PLR2004
+        "unavailable": sum(count for status, count in statuses.items() if status >= 500),  # noqa: PLR2004
+    }
 
 
 def items_of(body: bytes, max_body: int) -> list[Line]:
