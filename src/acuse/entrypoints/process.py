@@ -93,7 +93,7 @@ async def serve_api(service: Service, listening: socket.socket, committed: Calla
     sys.setswitchinterval(SWITCH_SECONDS)
     api = Api(service.store, service.keyring, service.clock, service.catalogue, service.settings, committed)
     api.start()
-    await serve(api, listening, service.settings)
+    await serve(api, listening, service.settings, api.hurry)
     api.close()
 
 
@@ -107,15 +107,31 @@ async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) 
     await serve(app, listening, settings)
 
 
-async def serve(app: Any, listening: socket.socket, settings: Settings) -> None:
-    """Serves an ASGI app until SIGTERM."""
+async def serve(
+    app: Any, listening: socket.socket, settings: Settings, ending: Callable[[], None] = lambda: None
+) -> None:
+    """Serves an ASGI app until SIGTERM; `ending` is called when it has come, before what is under way is waited for."""
     _allow_files(settings.max_connections + MAX_PARTING + SPARE_FILES)
     # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    await server(app, settings).serve(sockets=[listening])
+    await server(app, settings, ending).serve(sockets=[listening])
 
 
-def server(app: Any, settings: Settings) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Says when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        """`ending` is called once, when no connection is taken any more."""
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """What is under way has been answered, as far as time allows."""
+        self._ending()
+        await super().shutdown(sockets)
+
+
+def server(app: Any, settings: Settings, ending: Callable[[], None] = lambda: None) -> uvicorn.Server:
     """The HTTP server of both planes; it listens where it is told when it is run."""
     parting: set[Protocol] = set()
     protocol = partial(
@@ -139,7 +155,7 @@ def server(app: Any, settings: Settings) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain.total_seconds()),
     )
-    return uvicorn.Server(config)
+    return Server(config, ending)
 
 
 def _allow_files(count: int) -> None:
