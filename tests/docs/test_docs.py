@@ -17,8 +17,8 @@ from acuse.application.actions import Action, Catalogue
 from acuse.config import PREFIX, Settings
 from acuse.domain.record import STAMPS, TRANSITIONS, Reason
 from acuse.domain.submission import MAX_DEPTH, MAX_DIGITS
-from acuse.entrypoints.cli import app
 from acuse.entrypoints.api.problems import PROBLEMS
+from acuse.entrypoints.cli import app
 from tests.acceptance.service import Running
 
 ROOT = Path(__file__).parents[2]
@@ -84,11 +84,23 @@ def test_every_command_is_in_the_readme_and_no_other() -> None:
 def test_the_actions_in_the_readme_are_actions() -> None:
     found: list[type[Action]] = []
     for block in blocks(README, "python"):
+        if "Client(" in block:
+            continue
         names: dict[str, Any] = {"__name__": "readme"}
         exec(block, names)  # noqa: S102
         found += [one for one in names.values() if isinstance(one, type) and one.__module__ == "readme"]
 
     assert list(Catalogue(found)) == ["count-words", "greet"]
+
+
+def test_the_client_in_the_readme_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [block] = [block for block in blocks(README, "python") if "Client(" in block]
+    assert "http://127.0.0.1:8080" in block
+
+    with Running(tmp_path / "data") as service:
+        exec(block.replace("http://127.0.0.1:8080", service.url.removesuffix("/v1/requests")), {})  # noqa: S102
+
+    assert re.fullmatch(r"[0-9a-f-]{36} finished {'seconds': 0.1}\n", capsys.readouterr().out)
 
 
 def test_the_first_minute_is_as_the_readme_tells_it(tmp_path: Path) -> None:

@@ -9,27 +9,31 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import httpx
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from acuse.bootstrap import DATABASE, Service, configure_logging
-from acuse.config import Settings
+from acuse.client import Client, Refused, Totals
+from acuse.config import CLIENT_KEY, Settings
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
-from acuse.entrypoints.api.app import PATH
+from acuse.entrypoints.api.head import PATH
 from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.process import end_process, run_worker
-from acuse.entrypoints.submit import requests_in, send
+from acuse.entrypoints.submit import position_in, requests_in, size_of
 from acuse.entrypoints.supervisor import Supervisor
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C."""
 
 app = typer.Typer(
-    help="A durable intake for mass data processing.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    help="A durable intake for mass data processing.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_show_locals=False,  # A key may be among them.
 )
 app.add_typer(keys)
 
@@ -73,6 +77,11 @@ def serve(
     catalogue, _ = service.catalogue, service.store  # What cannot be loaded or opened is said here, once.
     if settings.table:
         service.store.add([])
+    if settings.is_exposed and not service.keyring.keys():
+        raise Misconfigured(
+            f"{settings.host} can be reached by anyone, and there is no key to ask for: make one (acuse keys new NAME),"
+            " use a loopback address, or set ACUSE_ALLOW_ANYONE=true if something in front asks"
+        )
     supervisor = Supervisor(settings)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
@@ -106,31 +115,36 @@ def submit(
         typer.FileBinaryRead, typer.Argument(help="Requests: a JSON object, an array, or one a line; - reads stdin.")
     ],
     url: Annotated[str | None, typer.Option(help="Where the service listens.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar=CLIENT_KEY, help="The key to send, where keys are asked for.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Send the key even over plain HTTP.")] = False,  # noqa: FBT002
+    minimal: Annotated[bool, typer.Option("--minimal", help="Print the id and the stamps only.")] = False,  # noqa: FBT002
 ) -> None:
     """Send requests and print each answer, one a line."""
     settings = _settings()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = url or f"http://{host}:{settings.port}"
     logging.getLogger("stamina").setLevel(logging.ERROR)
+    totals = Totals()
     try:
-        requests = requests_in(file.read())
+        with Client(url or f"http://{host}:{settings.port}", key=key, insecure=insecure) as client, _progress() as bar:
+            task = bar.add_task("", total=size_of(file), done=0)
+            for item in client.submit_all(requests_in(file), minimal=minimal):
+                print(item.document.decode(), flush=True)
+                totals = totals.plus(item)
+                bar.update(task, completed=position_in(file), done=totals.items)
     except ValueError as error:
-        _exit(MISCONFIGURED, str(error))
-    if not requests:
-        _exit(MISCONFIGURED, "there is no request in it")
-    columns = (TextColumn("submitted"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    refused = 0
-    try:
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("", total=len(requests))
-            for reply in send(address.removesuffix("/") + PATH, requests):
-                print(reply.body.decode(), flush=True)
-                refused += not reply.is_accepted
-                progress.advance(task)
+        _exit(MISCONFIGURED, _after(totals, error))
+    except (Refused, Unavailable) as error:
+        _exit(REFUSED if isinstance(error, Refused) else UNAVAILABLE, _after(totals, error))
     except KeyboardInterrupt:
-        os._exit(INTERRUPTED)  # Without waiting for those that wait to try again.
-    if refused:
-        _exit(REFUSED, f"{refused} of {len(requests)} were refused")
+        sys.exit(INTERRUPTED)
+    if not totals.items:
+        _exit(MISCONFIGURED, "there is no request in it")
+    if totals.refused:
+        _exit(REFUSED, f"{totals.refused} of {totals.items} were refused")
+    if totals.unavailable:
+        _exit(UNAVAILABLE, f"{totals.unavailable} of {totals.items} could not be stored now")
 
 
 @app.command()
@@ -172,12 +186,21 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except (Misconfigured, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except Misconfigured as error:
         _exit(MISCONFIGURED, str(error))
-    except (Unavailable, httpx.TransportError) as error:
+    except Unavailable as error:
         _exit(UNAVAILABLE, str(error))
     except AcuseError as error:
         _exit(REFUSED, str(error))
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("submitted {task.fields[done]}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _after(totals: Totals, error: Exception) -> str:
+    return f"{error} (after the answers to the first {totals.items})" if totals.items else str(error)
 
 
 def _settings(**chosen: Any) -> Settings:

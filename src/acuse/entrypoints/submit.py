@@ -1,89 +1,77 @@
-"""Sends requests from a file, several at a time, each until it is answered."""
+"""The requests in a file: a JSON object, an array of them, or one a line."""
 
 from __future__ import annotations
 
-import uuid
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+import os
+from typing import IO, TYPE_CHECKING
 
-import httpx
 import msgspec
-import stamina
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-ATTEMPTS = 20
-TIMEOUT_SECONDS = 60.0
-CONNECTIONS = 8
-UNAVAILABLE = frozenset({429, 502, 503, 504})
-HEADERS = {"content-type": "application/json"}
+MAX_LINE = 16_777_216
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError)
 
-
-class Reply(NamedTuple):
-    """What the service said to one request."""
-
-    status: int
-    body: bytes
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether it is, or already was, stored."""
-        return self.status in (200, 201)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def requests_in(text: bytes) -> list[bytes]:
-    """The requests in a text, as they are written: one JSON object, an array of them, or one a line.
+def requests_in(file: IO[bytes]) -> Iterator[bytes]:
+    """Yields the requests as they are written; of those that stand one a line, no more than is asked for is read.
 
-    A request without an id gets a new one. ValueError says what cannot be a request.
+    Raises ValueError that names what is not a JSON object.
     """
-    text = text.removeprefix(b"\xef\xbb\xbf")
+    line, number = file.readline(MAX_LINE + 1).removeprefix(BYTE_ORDER_MARK), 1
+    while line and not line.strip():
+        line, number = file.readline(MAX_LINE + 1), number + 1
+    if line.lstrip().startswith(b"["):
+        yield from _items(line + file.read())
+        return
+    if not _is_object(line):
+        whole = line + file.read(MAX_LINE)
+        if _is_object(whole):
+            yield whole
+            return
+    while line:
+        if len(line) > MAX_LINE:
+            raise ValueError(f"line {number} is longer than {MAX_LINE} bytes")
+        if line.strip():
+            yield _checked(line, f"line {number}")
+        line, number = file.readline(MAX_LINE + 1), number + 1
+
+
+def size_of(file: IO[bytes]) -> int | None:
+    """The bytes in it; None if only reading it to its end tells."""
+    return os.fstat(file.fileno()).st_size if file.seekable() else None
+
+
+def position_in(file: IO[bytes]) -> int | None:
+    """The bytes that were read of it; None if it does not keep count."""
+    return file.tell() if file.seekable() else None
+
+
+def _items(text: bytes) -> Iterator[bytes]:
     try:
-        whole = msgspec.json.decode(text, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
-        return [_with_id(line, f"line {number}") for number, line in enumerate(text.split(b"\n"), 1) if line.strip()]
-    if isinstance(whole, dict):
-        return [_with_id(text, "the request")]
-    return [_with_id(bytes(item), f"item {number}") for number, item in enumerate(whole, 1)]
+        items = _array.decode(text)
+    except NOT_JSON as error:
+        raise ValueError(f"it is not a JSON array: {error}") from error
+    for number, item in enumerate(items, 1):
+        yield _checked(bytes(item), f"item {number}")
 
 
-def send(url: str, requests: Sequence[bytes]) -> Iterator[Reply]:
-    """The replies, in order. A request is sent again, with its id, while the service is unavailable or out of reach.
-
-    Raises httpx.TransportError when it stays out of reach, httpx.InvalidURL or httpx.UnsupportedProtocol at once.
-    """
-    pool = ThreadPoolExecutor(CONNECTIONS)
+def _checked(text: bytes, name: str) -> bytes:
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
-            yield from pool.map(lambda request: _send(client, url, request), requests)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-class _UnavailableError(httpx.TransportError):
-    """The service said that it cannot take it now."""
-
-
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol)
-
-
-def _send(client: httpx.Client, url: str, request: bytes) -> Reply:
-    for attempt in stamina.retry_context(on=_is_passing, attempts=ATTEMPTS, timeout=TIMEOUT_SECONDS):
-        with attempt:
-            response = client.post(url, content=request)
-            if response.status_code in UNAVAILABLE:
-                raise _UnavailableError(f"{response.status_code} {response.reason_phrase}")
-            return Reply(response.status_code, response.content)
-    raise AssertionError("stamina either returns an attempt or raises")
-
-
-def _with_id(text: bytes, name: str) -> bytes:
-    try:
-        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError as error:
+        _object.decode(text)
+    except NOT_JSON as error:
         raise ValueError(f"{name} is not a JSON object: {error}") from error
-    if "id" in members:
-        return text
-    rest = text.strip()[1:]
-    return b'{"id":"%b"%b%b' % (str(uuid.uuid4()).encode(), b"," if members else b"", rest)
+    return text
+
+
+def _is_object(text: bytes) -> bool:
+    try:
+        _object.decode(text)
+    except NOT_JSON:
+        return False
+    return True
