@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acuse.domain.outcome import Added, Conflict, Existing, Together, Withheld
+from acuse.domain.outcome import Added, Conflict, Existing, Receipt, Together, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def together(records: Sequence[Record], stored: Mapping[str, Record]) -> list[Together]:
     """What comes of each, where those that are stored were there before; Added is what is to be stored, as a whole."""
-    answers: list[Together] = []
+    answers: list[Receipt] = []
     known = dict(stored)
     for record in records:
         there = known.get(record.id)
@@ -26,5 +26,5 @@ def together(records: Sequence[Record], stored: Mapping[str, Record]) -> list[To
         else:
             answers.append(Conflict(there))
     if not any(isinstance(one, Conflict) for one in answers):
-        return answers
+        return [*answers]
     return [one if isinstance(one, Conflict) or one.record.id in stored else Withheld() for one in answers]

@@ -174,8 +174,7 @@ class Api:
             raise Refused(problems.OVERLOADED, detail, headers=[(b"retry-after", self._retry_after)])
         self._streaming += 1
         try:
-            async with self._outflow(send, terms, more) as out:
-                bulk = Bulk(self._desk, out, terms)
+            async with self._outflow(send, terms, more) as out, Bulk(self._desk, out, terms) as bulk:
                 lines = Lines(self._settings.max_body)
                 problem: Refused | None = None
                 try:
@@ -186,8 +185,6 @@ class Api:
                     if not bulk.has_begun:
                         raise
                     problem = refused
-                except AcuseError as error:
-                    problem = refused_for(error, self._retry_after)
                 await bulk.end(problem)
         finally:
             self._streaming -= 1
@@ -201,8 +198,7 @@ class Api:
         if head.prefer.strict and len(body) > MAX_TOGETHER_BYTES:
             raise too_large(f"at most {MAX_TOGETHER_BYTES} bytes are taken in this way", closing=False)
         terms = self._terms(LINES if head.is_lines else ARRAY, head, meter)
-        async with self._outflow(send, terms, more) as out:
-            bulk = Bulk(self._desk, out, terms)
+        async with self._outflow(send, terms, more) as out, Bulk(self._desk, out, terms) as bulk:
             if head.prefer.strict:
                 await bulk.take_together(items)
             else:
@@ -229,5 +225,4 @@ class Api:
         headers = [(b"content-type", terms.form.media_type), *applied(terms.prefer), *more]
         start = {"type": "http.response.start", "status": 207, "headers": headers}
         folder = self._settings.data if self._settings.data.is_dir() else None
-        patience = self._settings.answer_timeout.total_seconds()
-        return Outflow(send, start, Spool(folder), most=self._settings.max_spool, patience=patience)
+        return Outflow(send, start, Spool(folder), most=self._settings.max_spool)

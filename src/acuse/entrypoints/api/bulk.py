@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import TYPE_CHECKING, NamedTuple, Self, assert_never
 
 import msgspec
 
@@ -18,6 +18,7 @@ from acuse.entrypoints.api.lines import Line, TooLong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
     from acuse.application.intake import Reply
     from acuse.entrypoints.api.access import Meter
@@ -77,6 +78,19 @@ class Bulk:
         self._entries: list[Entry] = []
         self._bytes = 0
         self._offered: deque[Group] = deque()
+        self._moved = asyncio.Event()
+        """Something was offered, or answered."""
+        self._answering = asyncio.create_task(self._answer_all())
+        self._answering.add_done_callback(lambda _: self._moved.set())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self._answering.cancel()
+        await asyncio.gather(self._answering, return_exceptions=True)
 
     @property
     def has_begun(self) -> bool:
@@ -92,6 +106,8 @@ class Bulk:
                 await self._offer()
             if number % TURN == 0:
                 await asyncio.sleep(0)
+        if self._entries and not self._offered:
+            await self._offer()  # Nothing else is under way: who sends a little at a time need not wait for more.
 
     async def take_together(self, lines: Sequence[Line]) -> None:
         """All are stored, or Refused is raised and none is."""
@@ -114,8 +130,7 @@ class Bulk:
         """The answer is complete. `problem`: why the body could not be read any further."""
         if self._entries:
             await self._offer()
-        while self._offered:
-            await self._answer()
+        await self._until(0)
         form = self._terms.form
         begin = b"" if self._index else form.begin
         last = b"" if problem is None else b',"problem":' + problem.document()
@@ -142,12 +157,28 @@ class Bulk:
             except AcuseError as error:
                 waiter = error
         self._offered.append((entries, waiter))
-        if len(self._offered) > AHEAD:
-            await self._answer()
+        self._moved.set()
+        await self._until(AHEAD)
 
-    async def _answer(self) -> None:
-        """The oldest group that was offered is answered."""
-        entries, waiter = self._offered.popleft()
+    async def _until(self, left: int) -> None:
+        """At most so many groups wait for their answer."""
+        while len(self._offered) > left:
+            if self._answering.done():
+                self._answering.result()
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _answer_all(self) -> None:
+        """Each group is answered in its turn, as soon as it is stored."""
+        while True:
+            while not self._offered:
+                self._moved.clear()
+                await self._moved.wait()
+            await self._answer(*self._offered[0])
+            self._offered.popleft()
+            self._moved.set()
+
+    async def _answer(self, entries: list[Entry], waiter: Waiter | AcuseError | None) -> None:
         stored: list[Reply] = []
         match waiter:
             case AcuseError():
@@ -242,7 +273,7 @@ def items_of(body: bytes, max_body: int) -> list[Line]:
     """The items of a JSON array; raises Malformed if it is none as a whole."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"not a JSON array: {error}") from error
     return [TooLong() if len(item) > max_body else bytes(item) for item in items]
 

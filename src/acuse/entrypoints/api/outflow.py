@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
-from acuse.domain.errors import Overloaded
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
     from types import TracebackType
@@ -22,24 +20,16 @@ class Outflow:
     Many clients read no answer before they have sent the whole body: to wait for them would be to wait for ever.
     """
 
-    def __init__(
-        self, send: Send, start: MutableMapping[str, Any], spool: Spool, *, most: int, patience: float
-    ) -> None:
-        """`start` is sent before the first byte. `most`: bytes that may wait; `patience`: seconds, for room."""
+    def __init__(self, send: Send, start: MutableMapping[str, Any], spool: Spool, *, most: int) -> None:
+        """`start` is sent before the first byte. `most`: bytes that may wait."""
         self._send = send
         self._start = start
         self._spool = spool
         self._most = most
-        self._patience = patience
         self._sender: asyncio.Task[None] | None = None
         self._written = asyncio.Event()
         self._sent = asyncio.Event()
         self._is_complete = False
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the status has been sent, or is about to be."""
-        return self._sender is not None
 
     def write(self, data: bytes) -> None:
         """The data will be sent."""
@@ -49,14 +39,10 @@ class Outflow:
             self._sender = asyncio.create_task(self._run())
 
     async def room(self) -> None:
-        """The spool may grow; Overloaded if the client reads nothing for too long."""
+        """The spool may grow. If nobody reads for too long the connection is cut, and all counts as sent."""
         while len(self._spool) > self._most:
             self._sent.clear()
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._sent.wait()
-            except TimeoutError:
-                raise Overloaded("the answer is not being read") from None
+            await self._sent.wait()
 
     async def finish(self) -> None:
         """Everything has been sent."""
