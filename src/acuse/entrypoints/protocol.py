@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from acuse.entrypoints.refusals import BAD, TOO_LARGE, TOO_SLOW, is_sound, overloaded, size_of
-from acuse.entrypoints.transport import Flow, Gate
+from acuse.entrypoints.refusals import BAD, TOO_LARGE, TOO_SLOW, is_sound, overloaded, size_of, without_offer
+from acuse.entrypoints.transport import Flow, Gate, Unread
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,22 +46,21 @@ class Protocol(HttpToolsProtocol):
         self._parting = parting
         self._running: RequestResponseCycle | None = None
         self._is_in_head = True
-        self._is_in_body = False
-        self._is_half_closed = False
+        self._is_in_body = self._is_half_closed = False
         self._offer = b""
         """The head of a request that offers to upgrade, without the offer."""
-        self._refusal = BAD
+        self._refusal: bytes | None = None
         self._last_words: bytes | None = None
         """What is said at the end. From then on that it is known, nothing more is read."""
         self._read_size = self._head_size = self._bare_size = self._discarded = 0
         self._has_ended = self._has_body = False
         """Whether the last piece ended a request, and whether it had any of a body."""
         self._slow: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Open, if there is room; a client that says nothing is given up after a while."""
         self._socket = transport
+        self._unread = Unread(transport, self.loop, self._answer_timeout)
         self._gate = Gate(transport, self._part, self._is_over)
         super().connection_made(cast("asyncio.Transport", self._gate))
         self.flow = self._flow = Flow(self.transport)
@@ -75,11 +74,10 @@ class Protocol(HttpToolsProtocol):
         self._parting.discard(self)
         self._stop_timer()
         self._unset_keepalive_if_required()
-        if self._unread is not None:
-            self._unread.cancel()
+        self._unread.stop()
         self.pipeline.clear()
         if self._running is not None and not self._running.response_complete:
-            self._drop(self._running)
+            _drop(self._running)
         super().connection_lost(exc)
         self._gate.forget()
 
@@ -88,8 +86,8 @@ class Protocol(HttpToolsProtocol):
         if self._last_words is not None:
             self._discard(len(data))
             return
-        if self._unread is not None and self._is_in_body:
-            self._watch()
+        if self._unread.is_timed and self._is_in_body:
+            self._unread.watch(is_paused=self.flow.write_paused)
         self._unset_keepalive_if_required()
         self._read_size = len(data)
         self._has_ended = self._has_body = False
@@ -102,7 +100,7 @@ class Protocol(HttpToolsProtocol):
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.data_received(head + data[offered.args[0] :])
         except httptools.HttpParserError:
-            self._end(self._refusal)
+            self._end(BAD if self._refusal is None else self._refusal)
         else:
             self._account()
 
@@ -120,13 +118,11 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete, and the request begun or queued, unless it cannot be taken."""
         version = self.parser.get_http_version()
-        refusal = self._judge(version)
-        if refusal is not None:
-            self._refusal = refusal
+        self._refusal = self._judge(version)
+        if self._refusal is not None:
             raise ValueError  # Stops the parser.
         if self.parser.should_upgrade():
-            fields = b"".join(b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
-            self._offer = b"%b %b HTTP/%b\r\n%b\r\n" % (self.parser.get_method(), self.url, version.encode(), fields)
+            self._offer = without_offer(self.parser.get_method(), self.url, version, self.headers)
             return
         if version == "1.0":
             self.expect_100_continue = False
@@ -149,9 +145,9 @@ class Protocol(HttpToolsProtocol):
             return
         self._is_in_body = False
         self._has_ended = True
+        super().on_message_complete()
         if self.cycle.response_complete:
             self._stop_timer()
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """What was queued goes on; else the rest of a refused body is thrown away, or the client may send the next."""
@@ -182,19 +178,18 @@ class Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """A client that goes on leaving its answer unread is cut off after a while."""
         super().pause_writing()
-        self._watch()
+        self._unread.watch(is_paused=self.flow.write_paused)
 
     def resume_writing(self) -> None:
         """The client reads."""
         super().resume_writing()
-        self._watch()
+        self._unread.watch(is_paused=self.flow.write_paused)
 
     def shutdown(self) -> None:
         """As its parent; nobody lingers."""
+        super().shutdown()
         if self in self._parting:
             self._leave()
-        else:
-            super().shutdown()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -220,11 +215,10 @@ class Protocol(HttpToolsProtocol):
             elif self._slow is None:
                 self._slow = self.loop.call_later(self._head_seconds, self._give_up)
         elif self._is_in_body:
+            self._bare_size = 0 if self._has_body else self._bare_size + self._read_size
             if self.cycle.response_complete:
                 self._discard(self._read_size)
-                return
-            self._bare_size = 0 if self._has_body else self._bare_size + self._read_size
-            if self._bare_size > self._max_head:
+            elif self._bare_size > self._max_head:
                 self._end(TOO_LARGE)
         elif self.timeout_keep_alive_task is None and not self._is_answering() and not self._is_over():
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -255,9 +249,8 @@ class Protocol(HttpToolsProtocol):
         self._last_words = words
         self._stop_timer()
         if self._is_in_body and self.cycle is self._running:
-            if self.cycle.response_started:
-                self._last_words = b""
-            self._drop(self.cycle)
+            self._last_words = b"" if self.cycle.response_started else words
+            _drop(self.cycle)
         elif self._is_in_body:
             self.pipeline.popleft()
         if self._is_answering():
@@ -266,27 +259,18 @@ class Protocol(HttpToolsProtocol):
         else:
             self._say_last_words()
 
-    def _drop(self, cycle: RequestResponseCycle) -> None:
-        """To the app it is as if the client had left."""
-        cycle.disconnected = True
-        cycle.message_event.set()
-
     def _say_last_words(self) -> None:
-        if not self._is_over():
-            self._socket.write(self._last_words or b"")
-            self._part()
+        self._socket.write(self._last_words or b"")
+        self._part()
 
     def _part(self) -> None:
-        """Closed, once a client that may still be sending has had the time to hear the answer.
-
-        To close with something unread resets the connection, and the answer may be lost on its way.
-        """
+        """Closed, but not at once on a client that may still be sending: it would be reset, and the answer lost."""
         if self._is_over():
             return
         self._stop_timer()
         self._unset_keepalive_if_required()
-        may_be_sending = (self._last_words is not None or self._is_in_body) and not self._is_half_closed
-        if not may_be_sending or len(self._parting) >= MAX_PARTING:
+        is_done = self._is_half_closed or not (self._is_in_body or self._last_words is not None)
+        if is_done or len(self._parting) >= MAX_PARTING:
             self._leave()
             return
         self._parting.add(self)
@@ -301,17 +285,15 @@ class Protocol(HttpToolsProtocol):
         """Closed as soon as the client has read the answer, or has left it unread for too long."""
         self._stop_timer()
         self._socket.close()
-        self._watch()
-
-    def _watch(self) -> None:
-        """Timed from now, as long as the client has something to read that holds something up."""
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-        if self.flow.write_paused or (self._socket.is_closing() and self._socket.get_write_buffer_size()):
-            self._unread = self.loop.call_later(self._answer_timeout, self._socket.abort)
+        self._unread.watch(is_paused=self.flow.write_paused)
 
     def _stop_timer(self) -> None:
         if self._slow is not None:
             self._slow.cancel()
             self._slow = None
+
+
+def _drop(cycle: RequestResponseCycle) -> None:
+    """To the app it is as if the client had left."""
+    cycle.disconnected = True
+    cycle.message_event.set()

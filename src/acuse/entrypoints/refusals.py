@@ -34,6 +34,12 @@ def size_of(url: bytes, fields: Sequence[tuple[bytes, bytes]]) -> int:
     return len(url) + sum(len(name) + len(value) + len(": \r\n") for name, value in fields)
 
 
+def without_offer(method: bytes, url: bytes, version: str, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The same head without the offer to upgrade."""
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] != b"upgrade")
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), lines)
+
+
 def overloaded(retry_after: timedelta) -> bytes:
     """The answer to a connection for which there is no room."""
     body = problems.document(problems.OVERLOADED, "too many connections are open")
