@@ -16,7 +16,8 @@ class Bucket(msgspec.Struct, frozen=True):
 
     def refilled(self, now: float) -> Bucket:
         """As it is by now: a whole quota comes back in a window."""
-        back = max(0.0, now - self.at) * self.quota / WINDOW_SECONDS
+        now = max(now, self.at)
+        back = (now - self.at) * self.quota / WINDOW_SECONDS
         return Bucket(self.quota, min(float(self.quota), self.left + back), now)
 
     def without(self, tokens: int) -> Bucket:

@@ -61,11 +61,11 @@ class Access:
         return self._meters.setdefault(name, Meter(self._rate))
 
     def _name(self, authorization: str | None) -> str:
-        if authorization is None:
+        scheme, _, text = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
             headers = [(b"www-authenticate", CHALLENGE)]
             raise Refused(problems.UNAUTHORIZED, "send a key: Authorization: Bearer KEY", headers=headers)
-        scheme, _, text = authorization.partition(" ")
-        key = matching(text.strip(" "), self._keys or ()) if scheme.lower() == "bearer" else None
+        key = matching(text.strip(" "), self._keys or ())
         if key is None:
             headers = [(b"www-authenticate", CHALLENGE + b', error="invalid_token"')]
             raise Refused(problems.UNAUTHORIZED, "the key is unknown or revoked", headers=headers)

@@ -134,6 +134,7 @@ class Body:
         async for piece in pieces:
             for expanded in expansion.expand(piece):
                 yield expanded
+                await asyncio.sleep(0)  # A little gzip can be much to do: others get a turn.
         expansion.end()
 
     def _check(self, body: bytes | bytearray, *, is_lines: bool) -> None:

@@ -124,7 +124,8 @@ class Bulk:
             refused |= self._refusals(replies)
         if refused:
             raise _together(refused)
-        self._write([(entry, replies[place]) for place, entry in enumerate(entries)])
+        if entries:
+            self._write([(entry, replies[place]) for place, entry in enumerate(entries)])
 
     async def end(self, problem: Refused | None = None) -> None:
         """The answer is complete. `problem`: why the body could not be read any further."""

@@ -28,7 +28,7 @@ class Lines:
         self._grow(first)
         lines = [self._line(), *others[:-1]]
         self._grow(others[-1])
-        return [line for one in lines if (line := self._judged(one)) is not None]
+        return [line for one in lines if one and (line := self._judged(one)) is not None]
 
     def end(self) -> list[Line]:
         """The last line, if nothing ends it."""

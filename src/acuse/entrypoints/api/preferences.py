@@ -10,6 +10,7 @@ _WORD = rf'(?:{_TOKEN}|"(?:[^"\\]|\\.)*")'
 _PAIR = rf"({_TOKEN})(?:[ \t]*=[ \t]*({_WORD}))?"
 _PREFERENCE = re.compile(rf"[ \t]*{_PAIR}((?:[ \t]*;(?:[ \t]*{_PAIR})?)*)[ \t]*(?:,|$)")
 _EMPTY = re.compile(r"[ \t]*(?:,|$)")
+_PAIRED = re.compile(r"\\(.)")
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -31,7 +32,7 @@ def parse_prefer(header: str) -> Preferences:
     while place < len(header):
         match = _PREFERENCE.match(header, place)
         if match:
-            found.setdefault(match[1].lower(), (match[2] or "").strip('"'))
+            found.setdefault(match[1].lower(), _value(match[2] or ""))
         elif not (match := _EMPTY.match(header, place)):
             break  # What follows cannot be told apart any more.
         place = match.end()
@@ -41,6 +42,10 @@ def parse_prefer(header: str) -> Preferences:
         minimal=found.get("return", "").lower() == "minimal",
         strict=found.get("handling", "").lower() == "strict",
     )
+
+
+def _value(word: str) -> str:
+    return _PAIRED.sub(r"\1", word[1:-1]) if word.startswith('"') else word
 
 
 def applied(preferences: Preferences) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,216 @@
+"""Bodies in gzip, over a real socket and a real SQLite file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from acuse.adapters.clock import SystemClock
+from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.store import SqliteStore
+from acuse.config import Settings
+from tests.integration.server import served
+from tests.requests import body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATH = "/v1/requests"
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+SETTINGS = Settings(max_body=1_000, max_array=20_000, max_expanded=5_000_000)
+MANY_LINES = 20_000_000
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    path: Path = tmp_path_factory.mktemp("gzip") / "acuse.db"
+    database = Database(path, durable=True, busy=timedelta(seconds=5))
+    yield SqliteStore(database, SystemClock())
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def address(store: SqliteStore) -> Iterator[tuple[str, int]]:
+    with served(store, SETTINGS) as where:
+        yield where
+
+
+@pytest.fixture(scope="module")
+def client(address: tuple[str, int]) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url="http://{}:{}".format(*address), timeout=60) as made:
+        yield made
+
+
+def post(client: httpx.Client, zipped: bytes, media_type: str = JSON, coding: str = "gzip") -> httpx.Response:
+    return client.post(PATH, content=zipped, headers={"content-type": media_type, "content-encoding": coding})
+
+
+def slug(response: httpx.Response) -> str:
+    assert response.headers["content-type"] == "application/problem+json"
+    return str(response.json()["type"]).removeprefix("urn:acuse:problem:")
+
+
+def lines(response: httpx.Response) -> tuple[list[int], dict[str, Any]]:
+    """The status of each item, and the last line."""
+    assert response.status_code == 207, response.text
+    *items, last = map(json.loads, response.text.splitlines())
+    return [item["status"] for item in items], last
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP", "gzip , identity"])
+def test_a_request_in_gzip_is_the_request(client: httpx.Client, coding: str) -> None:
+    sent = body(note="é")
+
+    zipped = post(client, gzip.compress(sent), coding=coding)
+    plain = client.post(PATH, content=sent, headers={"content-type": JSON})
+
+    assert (zipped.status_code, plain.status_code) == (201, 200)
+    assert zipped.json() == plain.json()
+
+
+def test_an_array_in_gzip_is_taken(client: httpx.Client) -> None:
+    response = post(client, gzip.compress(b"[%b,%b]" % (body(), body(seconds=-1))))
+
+    assert response.status_code == 207
+    assert [item["status"] for item in response.json()["items"]] == [201, 422]
+
+
+@pytest.mark.parametrize("prefer", ["", "handling=strict"])
+def test_lines_in_gzip_are_taken(client: httpx.Client, prefer: str) -> None:
+    zipped = gzip.compress(body() + b"\n") + gzip.compress(body() + b"\n" + body())
+    headers = {"content-type": NDJSON, "content-encoding": "gzip", "prefer": prefer}
+
+    statuses, last = lines(client.post(PATH, content=zipped, headers=headers))
+
+    assert statuses == [201] * 3
+    assert last["totals"]["accepted"] == 3
+
+
+def test_lines_in_gzip_are_answered_while_others_are_still_to_come(address: tuple[str, int]) -> None:
+    first, second = gzip.compress(body() + b"\n"), gzip.compress(body() + b"\n")
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: {NDJSON}\r\ncontent-encoding: gzip\r\n"
+        f"content-length: {len(first) + len(second)}\r\nconnection: close\r\n\r\n"
+    )
+    with socket.create_connection(address, timeout=30) as connection, connection.makefile("rb") as answer:
+        connection.sendall(head.encode() + first)
+        while b'"status":201' not in answer.readline():
+            pass
+
+        connection.sendall(second)
+
+        assert b'"accepted":2' in answer.read()
+
+
+def test_the_bound_is_on_what_it_expands_to(client: httpx.Client) -> None:
+    whole = body(note="x" * 800).ljust(1_000)
+
+    assert post(client, gzip.compress(whole)).status_code == 201
+    refused = post(client, gzip.compress(whole + b" "))
+
+    assert (refused.status_code, slug(refused)) == (413, "too-large")
+
+
+def test_gzip_may_be_longer_than_what_it_expands_to(client: httpx.Client) -> None:
+    zipped = gzip.compress(body(), 0) + gzip.compress(b"") * 100
+    assert len(zipped) > SETTINGS.max_body
+
+    assert post(client, zipped).status_code == 201
+
+
+def test_an_array_in_gzip_has_the_bound_of_arrays(client: httpx.Client) -> None:
+    array = b"[%b]" % b",".join(body(note="x" * 700) for _ in range(20))
+
+    assert post(client, gzip.compress(array.ljust(20_000))).status_code == 207
+    refused = post(client, gzip.compress(array.ljust(20_001)))
+
+    assert (refused.status_code, slug(refused)) == (413, "too-large")
+
+
+@pytest.mark.parametrize("start", [b"", b"["])
+def test_a_bomb_is_too_large(client: httpx.Client, start: bytes) -> None:
+    response = post(client, gzip.compress(start + bytes(20_000_000)))
+
+    assert (response.status_code, slug(response)) == (413, "too-large")
+    assert post(client, gzip.compress(body())).status_code == 201
+
+
+def test_of_a_bomb_behind_a_line_the_last_line_tells(client: httpx.Client) -> None:
+    bomb = gzip.compress(body() + b"\n" + b" " * 20_000_000)
+
+    statuses, last = lines(post(client, bomb, NDJSON))
+
+    assert statuses == [201]
+    assert last["problem"]["status"] == 413
+    assert last["totals"]["items"] == 1
+    assert post(client, gzip.compress(body())).status_code == 201
+
+
+def test_a_bomb_before_any_line_is_refused_as_a_whole(client: httpx.Client) -> None:
+    response = post(client, gzip.compress(b"\n" * 20_000_000), NDJSON)
+
+    assert (response.status_code, slug(response)) == (413, "too-large")
+
+
+@pytest.mark.parametrize("media_type", [JSON, NDJSON])
+@pytest.mark.parametrize("damage", ["none", "empty", "cut", "sum", "tail"])
+def test_what_is_not_gzip_is_malformed(client: httpx.Client, store: SqliteStore, media_type: str, damage: str) -> None:
+    sent = body()
+    zipped = gzip.compress(sent)
+    damaged = {
+        "none": sent,
+        "empty": b"",
+        "cut": zipped[:-1],
+        "sum": zipped[:-8] + bytes([zipped[-8] ^ 1]) + zipped[-7:],
+        "tail": zipped + b"\n",
+    }[damage]
+
+    response = post(client, damaged, media_type)
+
+    assert (response.status_code, slug(response)) == (400, "malformed")
+    id_ = json.loads(sent)["id"]
+    assert store.get([id_]) == {}
+
+
+def test_lines_before_the_damage_are_answered(client: httpx.Client) -> None:
+    whole = gzip.compress(body() + b"\n")
+
+    for damage, detail in ((whole[:-1], "the gzip ends too early"), (b"xx", "the body is not gzip")):
+        statuses, last = lines(post(client, whole + damage, NDJSON))
+
+        assert statuses[:1] in ([201], [200])
+        assert (last["problem"]["status"], last["problem"]["detail"]) == (400, detail)
+
+
+def test_while_much_is_expanded_others_are_answered(store: SqliteStore) -> None:
+    bomb = gzip.compress(b"\n" * MANY_LINES, 9)
+    assert len(bomb) < 65_536
+    done = threading.Event()
+    answered: list[httpx.Response] = []
+
+    with served(store) as where, httpx.Client(base_url="http://{}:{}".format(*where), timeout=60) as other:
+
+        def send_bomb() -> None:
+            with httpx.Client(base_url=other.base_url, timeout=60) as client:
+                answered.append(post(client, bomb, NDJSON))
+            done.set()
+
+        thread = threading.Thread(target=send_bomb)
+        thread.start()
+        meanwhile = 0
+        while not done.is_set():
+            assert post(other, gzip.compress(body())).status_code == 201
+            meanwhile += 1
+        thread.join()
+
+    assert answered[0].status_code == 207
+    assert meanwhile > 5
