@@ -111,6 +111,34 @@ def test_other_content_under_a_known_id_is_a_conflict_told_as_text(stage: Stage,
     assert stage.record(known.id) == known
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+@pytest.mark.parametrize("prefer", ["return=minimal", "handling=strict"])
+def test_many_requests_are_answered_each_in_its_place(stage: Stage, api: Function, kind: str, prefer: str) -> None:
+    requests = [json.dumps({"id": new_id(), "action": "echo", "n": number}).encode() for number in range(60)]
+    content = b"\n".join(requests) if kind.endswith("ndjson") else b"[" + b",".join(requests) + b"]"
+
+    answer = api.invoke(http(content, content_type=kind, prefer=prefer))
+
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (207, False)
+    assert (answer["headers"]["content-type"], answer["headers"]["preference-applied"]) == (kind, prefer)
+    lines = answer["body"].splitlines()
+    items = (
+        [json.loads(line) for line in lines[:-1]] if kind.endswith("ndjson") else json.loads(answer["body"])["items"]
+    )
+    assert [(item["index"], item["status"]) for item in items] == [(place, 201) for place in range(60)]
+    assert [item["id"] for item in items] == [json.loads(request)["id"] for request in requests]
+    assert all(stage.record(item["id"]).status is Status.ACCEPTED for item in items)
+
+
+def test_an_answer_may_wait_for_the_end(api: Function) -> None:
+    request = {"id": new_id(), "action": "echo"}
+    assert post(api, **request)[0] == 201
+
+    answer = api.invoke(http(json.dumps(request).encode(), prefer="wait=1"))
+
+    assert (answer["statusCode"], answer["headers"]["preference-applied"]) == (200, "wait=1")
+
+
 @pytest.mark.parametrize(
     ("event", "status", "headers"),
     [
@@ -118,8 +146,11 @@ def test_other_content_under_a_known_id_is_a_conflict_told_as_text(stage: Stage,
         (http(b"{}", path="/v1/elsewhere"), 404, {}),
         (http(b"x" * 262_145), 413, {}),
         (http(b"x" * 262_145, content_length="0"), 413, {}),
-        (http(b"{}", content_type="text/plain"), 415, {"accept": "application/json"}),
-        (http(b"{}", content_encoding="gzip"), 415, {"accept-encoding": "identity"}),
+        (http(b"{}", content_type="text/plain"), 415, {"accept": "application/json, application/x-ndjson"}),
+        (http(b"{}", content_encoding="br"), 415, {"accept-encoding": "gzip, identity"}),
+        (http(b"{}", content_encoding="gzip"), 400, {}),
+        (http(b"[" + b" " * 1_048_576 + b"]"), 413, {}),
+        (http(b"7\n" * 4_001, content_type="application/x-ndjson"), 413, {}),
         (http(b"{"), 400, {}),
         (http(), 400, {}),
         (http(b'"\xff"', is_base64=True), 400, {}),

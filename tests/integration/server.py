@@ -57,7 +57,7 @@ def hosted(make: Callable[[], Any], settings: Settings) -> Iterator[tuple[tuple[
         app = make()
         if isinstance(app, Api):
             app.start()
-        http = server(app, settings)
+        http = server(app, settings, app.hurry if isinstance(app, Api) else lambda: None)
         running.set_result(http)
         await http.serve(sockets=[listening])
         if isinstance(app, Api):

@@ -117,9 +117,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def to_json(self, *, minimal: bool = False) -> bytes:
         """The received object, member for member, followed by the stamps; minimal: of the object only the id."""
+        received = b'{"id":"%b"' % self.id.encode() if minimal else self.body[:-1]
+        if self.status is Status.ACCEPTED and not self.attempts:
+            return received + _fresh_stamps(self.created_at)
         error = b"null" if self.error is None else msgspec.json.encode(self.error)
         return b'%b,"status":"%b","created_at":"%b","finished_at":%b,"attempts":%d,"result":%b,"error":%b}' % (
-            b'{"id":"%b"' % self.id.encode() if minimal else self.body[:-1],
+            received,
             self.status.encode(),
             rfc3339(self.created_at).encode(),
             b"null" if self.finished_at is None else b'"%b"' % rfc3339(self.finished_at).encode(),
@@ -134,6 +137,11 @@ STAMPS = frozenset({"status", "created_at", "finished_at", "attempts", "result",
 
 
 @lru_cache(maxsize=64)  # What was committed together was created together.
+def _fresh_stamps(created_at: datetime) -> bytes:
+    stamps = b',"status":"accepted","created_at":"%b","finished_at":null,"attempts":0,"result":null,"error":null}'
+    return stamps % rfc3339(created_at).encode()
+
+
 def rfc3339(moment: datetime) -> str:
     """UTC with six fractional digits and `Z`, so that text sorts as time does (RFC 3339)."""
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"
