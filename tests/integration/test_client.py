@@ -277,6 +277,17 @@ def test_what_is_no_answer_counts_as_none(text: bytes, length: int | None) -> No
         assert statuses(client.submit_all(requests(2))) == [201, 201]
 
 
+def test_another_kind_of_server_is_told_by_its_answer() -> None:
+    def welcomes(service: Scripted, exchange: Exchange) -> None:  # noqa: ARG001  (as every fault)
+        exchange.say(200, b"<html>welcome</html>")
+
+    with scripted(welcomes, welcomes) as service, Client(service.address, patience=timedelta(0)) as client:
+        with pytest.raises(Unreachable, match="an answer that is no record"):
+            client.submit(Delay())
+        with pytest.raises(Unreachable, match="answers 200 to many requests"):
+            next(client.submit_all(requests(2)))
+
+
 def test_it_waits_for_the_end_although_the_service_does_not_hold_its_answer_and_fails_between() -> None:
     def ends(service: Scripted, exchange: Exchange) -> None:
         for record in service.records.values():
@@ -372,6 +383,18 @@ def test_one_that_is_never_taken_does_not_hold_up_the_others() -> None:
     assert items[1].id == sent[1]["id"]
     assert items[1].problem is not None
     assert totals[-1] == Totals(items=len(sent), accepted=len(sent) - 1, unavailable=1)
+
+
+def test_what_was_put_off_is_unanswered_when_the_service_fails_after_that() -> None:
+    with scripted(puts_off(1), refuses(503, Retry_After="3600")) as service, Client(service.address) as client:
+        sent = requests(3)
+        answers = client.submit_all(sent)
+        first = next(answers)
+        with pytest.raises(Busy) as told:
+            next(answers)
+
+    assert (first.id, first.status) == (sent[0]["id"], 201)
+    assert [json.loads(line)["id"] for line in told.value.unanswered] == [one["id"] for one in sent[1:]]
 
 
 def test_patience_begins_anew_with_every_progress() -> None:

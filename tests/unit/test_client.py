@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from acuse.client import Busy, Conflict, Item, Problem, Refused, Totals, Unreachable
 from acuse.client.chunk import MAX_BYTES, MAX_LINES, Chunk, chunks, lines_of
 from acuse.client.errors import error_of
-from acuse.client.patience import pause, retry_after
+from acuse.client.patience import Patience, pause, retry_after
 from acuse.client.problem import problem_of
 from acuse.client.request import line_of, uuid7
 from acuse.delay import Delay
@@ -202,6 +202,17 @@ def test_it_waits_longer_and_longer_even_if_it_was_asked_for_no_time() -> None:
 
     assert all(one and other and other > one for one, other in pairwise(waits))
     assert pause(1, -SECOND, 60 * SECOND, 0.0) == pause(1, None, 60 * SECOND, 0.0)
+
+
+def test_failures_in_a_row_are_waited_for_longer_until_there_is_progress() -> None:
+    patience = Patience(timedelta(hours=1))
+    waits = [patience(Unreachable("gone")) for _ in range(10)]
+    patience.renew()
+
+    assert waits[0] <= 0.1
+    assert waits[-1] >= 2.5
+    assert patience(Unreachable("gone")) <= 0.1
+    assert patience(Refused(Problem(status=422))) is False
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ class Client:
 
     def _post(self, text: bytes, *, minimal: bool, wait: timedelta | None) -> tuple[int, dict[str, Any]]:
         """The status and the record, whatever it takes within patience."""
-        hold = None if wait is None else min(wait, LONGEST_HOLD)
+        hold = None if wait is None else min(max(wait, timedelta(0)), LONGEST_HOLD)
         headers = {"content-type": "application/json", **_preferences(minimal=minimal, hold=hold)}
         try:
             for attempt in stamina.retry_context(on=Patience(self._patience), attempts=None, timeout=None):
