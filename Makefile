@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help run test check demo bench bench-aws fuzz bundle format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port 9000")
 	exec $(BIN)/acuse serve $(ARGS)
@@ -33,6 +33,9 @@ demo: $(VENV)/examples ## Start the service, submit single requests and a roll-u
 
 bench: $(VENV)/dev ## Measure this machine: durable POSTs against no-op POSTs on the same server
 	$(BIN)/python -m bench.intake $(ARGS)
+
+bench-bulk: $(VENV)/dev ## Measure bulk: 100,000 records by NDJSON in one request against raw inserts into SQLite
+	$(BIN)/python -m bench.bulk $(ARGS)
 
 bench-aws: $(VENV)/dev bundle ## Measure our side of AWS: CPU a request, in batches against one PutItem each; imports
 	$(BIN)/python -m bench.aws $(ARGS)
