@@ -7,13 +7,14 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import Meta
 from requests.adapters import HTTPAdapter
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
@@ -31,11 +32,13 @@ from acuse.adapters.clock import SystemClock
 from acuse.adapters.memory_keyring import MemoryKeyring
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
+from acuse.application.actions import Action, Catalogue
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.domain.api_key import new_key
-from acuse.domain.errors import StoreUnavailable
+from acuse.domain.errors import Invalid, StoreUnavailable
 from acuse.domain.record import STAMPS
+from acuse.domain.submission import parse
 from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.api.problems import PROBLEMS
 from tests.integration.server import served
@@ -284,6 +287,48 @@ def test_each_action_has_its_schema() -> None:
     assert list(mapping) == list(catalogue)
     for tag, place in mapping.items():
         assert schemas[place.removeprefix("#/components/schemas/")]["properties"]["action"]["const"] == tag
+
+
+class Closed(Action, tag="closed", forbid_unknown_fields=True):
+    size: int
+
+    def run(self) -> None:
+        """Nothing."""
+
+
+class WithId(Action, tag="with-id"):
+    id: Annotated[str, Meta(pattern="^0")]
+
+    def run(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("members", "is_taken"),
+    [
+        ({"action": "closed", "size": 1}, True),
+        ({"action": "closed"}, False),
+        ({"action": "closed", "size": 1, "note": "x"}, False),
+        ({"action": "with-id", "note": "x"}, True),
+        ({"action": "with-id", "id": "1192f0c1-0000-7000-8000-000000000001"}, False),
+        ({"action": "with-id", "id": "0"}, False),
+        ({"action": "with-id", "id": "00000000-0000-0000-0000-000000000000"}, False),
+        ({"action": "with-id", "_note": "x"}, False),
+        ({"action": "with-id", "status": "x"}, False),
+        ({"action": "other"}, False),
+    ],
+)
+def test_the_schema_of_an_action_says_what_its_type_takes(members: dict[str, Any], is_taken: bool) -> None:  # noqa: FBT001
+    catalogue = Catalogue([Closed, WithId])
+    sent = {"id": "0192f0c1-0000-7000-8000-000000000001", **members}
+
+    assert fits(sent, {"$ref": "#/components/schemas/Request"}, json.loads(text(catalogue, Settings()))) is is_taken
+    try:
+        catalogue.check(parse(json.dumps(sent).encode()))
+    except Invalid:
+        assert not is_taken
+    else:
+        assert is_taken
 
 
 def test_the_stamps_and_the_problems_are_those_of_the_code() -> None:
