@@ -277,6 +277,14 @@ def test_what_is_no_answer_counts_as_none(text: bytes, length: int | None) -> No
         assert statuses(client.submit_all(requests(2))) == [201, 201]
 
 
+def test_a_service_that_does_not_hold_its_answer_is_not_asked_all_the_time() -> None:
+    with scripted() as service, Client(service.address) as client:
+        submitted = client.submit(Delay(), wait=timedelta(seconds=1))
+
+    assert not submitted.has_ended
+    assert 2 < len(service.came) < 8
+
+
 def test_another_kind_of_server_is_told_by_its_answer() -> None:
     def welcomes(service: Scripted, exchange: Exchange) -> None:  # noqa: ARG001  (as every fault)
         exchange.say(200, b"<html>welcome</html>")
