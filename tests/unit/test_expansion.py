@@ -117,12 +117,18 @@ def test_what_is_not_gzip_to_its_end_is_refused(pieces: list[bytes]) -> None:
     assert caught.value.problem is problems.MALFORMED
 
 
-@given(st.integers(10, len(ZIPPED) - 1), st.integers(1, 255))
-def test_a_byte_that_changed_behind_the_head_is_noticed(place: int, change: int) -> None:
-    with pytest.raises(Refused) as caught:
-        expanded(ZIPPED[:place] + bytes([ZIPPED[place] ^ change]) + ZIPPED[place + 1 :])
+@given(st.integers(0, len(ZIPPED) - 1), st.integers(0, 255))
+def test_a_byte_that_changed_is_noticed_or_means_the_same(place: int, byte: int) -> None:
+    changed = ZIPPED[:place] + bytes([byte]) + ZIPPED[place + 1 :]
 
-    assert caught.value.problem is problems.MALFORMED
+    assert outcome(changed) in (b'{"some": "text"}', problems.MALFORMED)
+
+
+def outcome(zipped: bytes) -> bytes | problems.Problem:
+    try:
+        return b"".join(expanded(zipped))
+    except Refused as refused:
+        return refused.problem
 
 
 def test_of_nothing_there_is_no_gzip() -> None:
