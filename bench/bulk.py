@@ -38,6 +38,8 @@ INSERT = (
     " VALUES (?, 0, 'delay', ?, ?, 1700000000000000, 1700000000000000)"
 )
 
+LINE = b'{"id":"%b-0000-7000-8000-%012x","action":"delay","seconds":0,"note":"for the benchmark"}\n'
+
 
 def main() -> None:
     """Print the rate of each round, the ratio, and how the server's memory grew."""
@@ -49,11 +51,7 @@ def main() -> None:
     ratios: list[float] = []
     for number in range(1, options.rounds + 1):
         salt = secrets.token_hex(4)
-        lines = [
-            b'{"id":"%b-0000-7000-8000-%012x","action":"delay","seconds":0,"note":"for the benchmark"}\n'
-            % (salt.encode(), count)
-            for count in range(options.records)
-        ]
+        lines = [LINE % (salt.encode(), count) for count in range(options.records)]
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             raw = _inserted(Path(folder), lines)
         with tempfile.TemporaryDirectory(dir=options.folder) as folder, _served(Path(folder)) as (pid, address):
@@ -67,7 +65,9 @@ def main() -> None:
             flush=True,
         )
     print(f"ratio    NDJSON/raw: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}")
-    print(f"({options.records:,} records of {len(lines[0])} bytes a request, {Settings().max_batch} in a commit)")
+    print(
+        f"({options.records:,} records of {len(LINE % (b'0' * 8, 0))} bytes a request, {Settings().max_batch} in a commit)"
+    )
 
 
 def _inserted(data: Path, lines: Sequence[bytes]) -> float:

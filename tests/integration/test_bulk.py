@@ -20,6 +20,7 @@ from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
 from acuse.domain.errors import StoreUnavailable
+from acuse.entrypoints.api import bulk
 from tests.acceptance.service import until
 from tests.integration.server import served
 from tests.requests import body, new_id, submission
@@ -301,6 +302,14 @@ def test_items_beyond_what_may_wait_are_503() -> None:
         assert {answer["status"] for answer in answers} == {503}
         assert answers[0]["problem"]["type"] == "urn:acuse:problem:overloaded"
         assert {answer["status"] for answer in read(send(client, "array", [body(), body()]))[0]} == {201}
+
+
+def test_a_body_that_needs_more_room_than_there_is_waits_for_its_own_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "GROUP", 10)
+    with gated(max_waiting=25) as (store, client):
+        store.gate.release(1_000)
+
+        assert read(send(client, "lines", [body() for _ in range(500)]))[1] == totals(accepted=500)
 
 
 HEAD = b"POST /v1/requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"

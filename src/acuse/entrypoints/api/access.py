@@ -41,6 +41,7 @@ class Access:
         self._reading: asyncio.Task[None] | None = None
         self._meters: dict[str, Meter] = {}
         self._rate = settings.rate
+        self._is_exposed = settings.is_exposed
 
     @property
     def is_stale(self) -> bool:
@@ -55,7 +56,7 @@ class Access:
 
     def admit(self, authorization: str | None) -> Meter | None:
         """Who it is may go on, measured if there is a rate. Refused with 401."""
-        name = self._name(authorization) if self._keys else ANYONE
+        name = self._name(authorization) if self._keys or self._is_exposed else ANYONE
         if not self._rate:
             return None
         return self._meters.setdefault(name, Meter(self._rate))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, assert_never
 
 import msgspec
 
-from acuse.domain.errors import AcuseError, FieldError, Malformed, StoreUnavailable, SubmissionError
+from acuse.domain.errors import AcuseError, FieldError, Malformed, Overloaded, StoreUnavailable, SubmissionError
 from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from acuse.domain.submission import Submission
 from acuse.entrypoints.api import problems
@@ -151,15 +151,19 @@ class Bulk:
         entries, self._entries, self._bytes = self._entries, [], 0
         submissions = [entry for entry in entries if isinstance(entry, Submission)]
         await self._pace(len(entries))
-        waiter: Waiter | AcuseError | None = None
-        if submissions:
-            try:
-                waiter = self._desk.offer(submissions)
-            except AcuseError as error:
-                waiter = error
-        self._offered.append((entries, waiter))
+        self._offered.append((entries, await self._waiter(submissions) if submissions else None))
         self._moved.set()
         await self._until(AHEAD)
+
+    async def _waiter(self, submissions: Sequence[Submission]) -> Waiter | AcuseError:
+        """Who waits for them; Overloaded if there is no room for them although nothing of this body is under way."""
+        while True:
+            try:
+                return self._desk.offer(submissions)
+            except Overloaded as error:
+                if not self._offered:
+                    return error
+            await self._until(len(self._offered) - 1)
 
     async def _until(self, left: int) -> None:
         """At most so many groups wait for their answer."""
