@@ -25,7 +25,8 @@ from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
 from acuse.entrypoints.api.target import is_served
-from acuse.entrypoints.protocol import MAX_DISCARDED, MAX_PIPELINED, Protocol
+from acuse.entrypoints.protocol import MAX_DISCARDED, MAX_PARTING, MAX_PIPELINED, Protocol
+from acuse.entrypoints.refusals import BAD
 from tests.acceptance.service import until
 from tests.integration.server import hosted, served, serving
 from tests.requests import body, new_id
@@ -185,6 +186,9 @@ def test_one_connection_too_many_is_told_so_and_the_others_stay(store: SqliteSto
         for client in (first, second, first):
             client.send(post())
             assert client.status() == 201
+        for _ in range(3):
+            with Client(where) as another:
+                assert another.status() == 503
         with Client(where) as fourth:
             status, fields, content = fourth.answer()
         assert (status, fields["retry-after"], fields["connection"]) == (503, "7", "close")
@@ -205,16 +209,20 @@ def test_one_connection_too_many_hears_it_although_it_has_sent_a_request(store: 
 
 
 def test_those_that_were_refused_take_up_no_room(store: SqliteStore) -> None:
-    with served(store, Settings(max_connections=1)) as where:
+    patient = Settings(max_connections=1, body_timeout=timedelta(minutes=2), drain=timedelta(minutes=2))
+    with serving(store, patient) as (where, server):
         only = Client(where)
         only.send(post())
         assert only.status() == 201
-        lingering = [Client(where) for _ in range(150)]
+        lingering = [Client(where) for _ in range(MAX_PARTING + 50)]
         assert {client.status() for client in lingering} == {503}
+        until(lambda: len(server.server_state.connections) == MAX_PARTING + 1, "those beyond to be closed")
         only.close()
         until(lambda: is_taken(where), "room again")
-        for client in lingering:
-            client.close()
+        began = time.monotonic()
+    assert time.monotonic() - began < 30, "they kept the service from ending"
+    for client in lingering:
+        client.close()
 
 
 def test_a_process_may_open_as_many_files_as_its_connections_need() -> None:
@@ -406,7 +414,7 @@ JUNK = {
 
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK.keys())
 def test_what_is_not_sound_is_refused_and_ends_the_connection(address: Address, junk: bytes) -> None:
-    assert statuses(exchange(address, junk + post())) == [400]
+    assert exchange(address, junk + post()) == BAD
 
 
 def test_a_chunk_shorter_than_it_says_swallows_what_follows(address: Address) -> None:
@@ -639,6 +647,25 @@ def test_while_requests_wait_no_more_are_read() -> None:
     assert most <= 6
 
 
+def test_a_client_is_not_blamed_for_what_the_server_has_not_read() -> None:
+    begin = threading.Event()
+
+    async def slow(_: Any, __: Any, send: Any) -> None:
+        await asyncio.to_thread(begin.wait)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    third = post()
+    with running(slow) as (where, server), Client(where) as client:
+        client.send(post() + post() + third[:20])
+        until(lambda: any(one.pipeline for one in connections(server)), "the second request")
+        deadline = time.monotonic() + 2 * BRIEF.total_seconds()
+        until(lambda: time.monotonic() > deadline, "the time for a head to be over")
+        client.send(third[20:])
+        begin.set()
+        assert [client.status() for _ in range(3)] == [200] * 3
+
+
 def test_there_is_one_answer_to_a_refused_request_whose_rest_is_not_sound(address: Address) -> None:
     with Client(address) as client:
         client.send(chunked(chunk(b"x"), first=NOWHERE))
@@ -671,8 +698,7 @@ def test_an_answer_that_has_begun_is_broken_off_when_the_body_is_not_sound() -> 
 def test_a_request_that_runs_hears_that_its_client_left_although_others_wait() -> None:
     async def begun(_: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(2):
-            await send({"type": "http.response.body", "body": bytes(LARGE), "more_body": True})
+        await send({"type": "http.response.body", "body": bytes(LARGE), "more_body": True})
         await hanging(None, receive, None)
 
     with running(begun) as (where, server), Client(where, window=4096) as client:
