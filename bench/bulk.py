@@ -65,9 +65,8 @@ def main() -> None:
             flush=True,
         )
     print(f"ratio    NDJSON/raw: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}")
-    print(
-        f"({options.records:,} records of {len(LINE % (b'0' * 8, 0))} bytes a request, {Settings().max_batch} in a commit)"
-    )
+    size = len(LINE % (bytes(8), 0))
+    print(f"({options.records:,} records of {size} bytes a request, {Settings().max_batch} in a commit)")
 
 
 def _inserted(data: Path, lines: Sequence[bytes]) -> float:

@@ -52,6 +52,7 @@ class Access:
         """The keys are those of the store; one look serves all who need it. Raises StoreUnavailable at first only."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(asyncio.Task.exception)  # Those who asked may have left.
         await asyncio.shield(self._reading)
 
     def admit(self, authorization: str | None) -> Meter | None:

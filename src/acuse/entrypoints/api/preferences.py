@@ -11,7 +11,7 @@ _PAIR = rf"({_TOKEN})(?:[ \t]*=[ \t]*({_WORD}))?"
 _PREFERENCE = re.compile(rf"[ \t]*{_PAIR}((?:[ \t]*;(?:[ \t]*{_PAIR})?)*)[ \t]*(?:,|$)")
 _EMPTY = re.compile(r"[ \t]*(?:,|$)")
 _PAIRED = re.compile(r"\\(.)")
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class Preferences(NamedTuple):
