@@ -110,11 +110,6 @@ class Protocol(HttpToolsProtocol):
         self._head_size = 0
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One field more; those after the body are left out."""
-        if self._is_in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """The head is complete, and the request begun or queued, unless it cannot be taken."""
         version = self.parser.get_http_version()
@@ -127,6 +122,7 @@ class Protocol(HttpToolsProtocol):
         if version == "1.0":
             self.expect_100_continue = False
         super().on_headers_complete()
+        self.headers = []  # What comes after the body is not of the head that the app has been given.
         self._is_in_head = False
         self._is_in_body = True
         self._bare_size = 0
@@ -145,9 +141,12 @@ class Protocol(HttpToolsProtocol):
             return
         self._is_in_body = False
         self._has_ended = True
-        super().on_message_complete()
-        if self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle.response_complete:
             self._stop_timer()
+        else:
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """What was queued goes on; else the rest of a refused body is thrown away, or the client may send the next."""
@@ -155,11 +154,11 @@ class Protocol(HttpToolsProtocol):
         if len(self.pipeline) <= 1 and self._last_words is None:
             self._flow.is_held = False
         super().on_response_complete()
-        if not is_last or self._is_over():
+        if not is_last or not (self._is_in_body or self._last_words is not None) or self._is_over():
             return
         if self._last_words is not None:
             self._say_last_words()
-        elif self._is_in_body:
+        else:
             self._unset_keepalive_if_required()
             self._discarded = 0
             self._slow = self.loop.call_later(self._head_seconds, self._leave)
