@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from acuse.entrypoints.api.outflow import Outflow
     from acuse.entrypoints.api.preferences import Preferences
 
-GROUP = 256
+GROUP = 512
 GROUP_BYTES = 1_048_576
 """Items, or bytes of them, that are offered together."""
 AHEAD = 4
@@ -231,8 +231,7 @@ class Bulk:
             status, name, content = self._outcome(reply)
             submission = entry.submission if isinstance(entry, Doubtful) else entry
             id_ = b"null" if isinstance(submission, Refused) else b'"%b"' % submission.id.encode()
-            between = form.between if self._index else b""
-            item = (between, self._index, id_, status, name, content, form.after)
+            item = (form.between if self._index else b"", self._index, id_, status, name, content, form.after)
             pieces.append(b'%b{"index":%d,"id":%b,"status":%d,"%b":%b}%b' % item)
             self._index += 1
             self._statuses[status] += 1
