@@ -430,6 +430,22 @@ def test_only_so_many_bytes_of_bodies_are_held_at_once(store: SqliteStore) -> No
         assert received(first, b'"totals"').startswith(b"HTTP/1.1 207 ")
 
 
+def test_a_client_that_knows_no_chunks_gets_a_length(address: tuple[str, int]) -> None:
+    """As a proxy that speaks HTTP/1.0 to what is behind it."""
+    content = b"\n".join(body() for _ in range(100))
+    with socket.create_connection(address, timeout=30) as connection:
+        head = HEAD.replace(b"HTTP/1.1", b"HTTP/1.0")
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+        answer = b""
+        while data := connection.recv(65_536):
+            answer += data
+
+    found, _, lines = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in found
+    assert b"content-length: %d" % len(lines) in found
+    assert json.loads(lines.splitlines()[-1]) == totals(accepted=100)
+
+
 SERVER = """
 import socket, sys, uvloop
 from pathlib import Path

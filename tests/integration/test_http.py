@@ -290,7 +290,9 @@ async def _driven(store: SqliteStore, pieces: list[bytes], *, waiting: bool) -> 
         statuses.append(message.get("status", 0))
 
     headers = [(b"content-type", b"application/json")]
-    await api({"type": "http", "path": PATH, "method": "POST", "headers": headers}, receive, send)
+    await api(
+        {"type": "http", "http_version": "1.1", "path": PATH, "method": "POST", "headers": headers}, receive, send
+    )
     await asyncio.to_thread(api.close)
     return statuses[0]
 

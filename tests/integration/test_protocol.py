@@ -24,8 +24,9 @@ from acuse.adapters.clock import SystemClock
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
+from acuse.entrypoints.api.body import MAX_DISCARDED
 from acuse.entrypoints.api.target import is_served
-from acuse.entrypoints.protocol import MAX_DISCARDED, MAX_PARTING, MAX_PIPELINED, Protocol
+from acuse.entrypoints.protocol import MAX_PARTING, MAX_PIPELINED, Protocol
 from acuse.entrypoints.refusals import BAD
 from tests.acceptance.service import until
 from tests.integration.server import hosted, served, serving

@@ -18,8 +18,8 @@ from acuse.bootstrap import DATABASE, Service, configure_logging
 from acuse.client import Client, Refused, Totals
 from acuse.config import CLIENT_KEY, Settings
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
-from acuse.entrypoints.api.head import PATH
 from acuse.entrypoints.api.openapi import text
+from acuse.entrypoints.api.target import PATH
 from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.submit import position_in, requests_in, size_of

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from acuse.entrypoints.api.body import MAX_DISCARDED
 from acuse.entrypoints.refusals import BAD, TOO_LARGE, TOO_SLOW, is_sound, overloaded, size_of, without_offer
 from acuse.entrypoints.transport import Flow, Gate, Unread
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import asyncio
     from datetime import timedelta
 
-MAX_DISCARDED = 8_388_608
-"""Bytes that are read and thrown away after a refusal, so that the client hears why."""
 MAX_PIPELINED = 100
 """Requests that wait for those before them on their connection; it ends after them, and what follows is not read."""
 MAX_PARTING = 100

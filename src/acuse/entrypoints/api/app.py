@@ -27,7 +27,7 @@ from acuse.entrypoints.api.bulk import ARRAY, LINES, Bulk, Terms, items_of
 from acuse.entrypoints.api.desk import Desk, Doubtful
 from acuse.entrypoints.api.head import Head, read_head
 from acuse.entrypoints.api.lines import Lines
-from acuse.entrypoints.api.outflow import Outflow
+from acuse.entrypoints.api.outflow import Outflow, Whole
 from acuse.entrypoints.api.preferences import applied
 from acuse.entrypoints.api.waiting import Waiting
 
@@ -103,7 +103,10 @@ class Api:
             if isinstance(head, Refused):
                 raise head
             body = Body(receive, self._settings, is_gzip=head.is_gzip, length=head.length)
-            if head.is_lines and self._streams and not head.prefer.strict:
+            streams = self._streams
+            if scope["http_version"] == "1.0":  # It knows no chunks (RFC 9112 section 6.1).
+                send, streams = Whole(send).send, False
+            if head.is_lines and streams and not head.prefer.strict:
                 await self._stream(body, send, self._terms(LINES, head, meter), more)
                 return
             with self._held.share() as grow:

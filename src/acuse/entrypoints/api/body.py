@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Coroutine[Any, Any, MutableMapping[str, Any]]]
 
 MAX_DISCARDED = 8_388_608
-"""Bytes of a body that is too large that are read and thrown away, so that the client hears why."""
+"""Bytes of a body that are read and thrown away after a refusal, so that the client hears why."""
 
 _ARRAY = re.compile(rb"[ \t\r\n]*\[")
 

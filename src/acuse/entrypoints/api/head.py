@@ -8,11 +8,10 @@ from acuse.domain.traceparent import valid_traceparent
 from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.answers import CODINGS, JSON, NDJSON, TAKEN, Refused
 from acuse.entrypoints.api.preferences import NONE, Preferences, parse_prefer
+from acuse.entrypoints.api.target import PATH, is_served
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-
-PATH = "/v1/requests"
 
 
 class Head(NamedTuple):
@@ -30,7 +29,7 @@ def read_head(scope: MutableMapping[str, Any]) -> tuple[Head | Refused, str | No
 
     Raises Refused for what is not served, whoever asks.
     """
-    if scope["path"] != PATH:
+    if not is_served(scope.get("raw_path") or scope["path"].encode()):
         raise Refused(problems.NOT_FOUND, f"POST to {PATH}")
     if scope["method"] != "POST":
         headers = [(b"allow", b"POST"), (b"cache-control", b"no-store")]

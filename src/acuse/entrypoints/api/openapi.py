@@ -10,9 +10,9 @@ from acuse.domain.record import MAX_TOGETHER
 from acuse.domain.submission import MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT, MIN_EXPONENT
 from acuse.entrypoints.api import examples, problems
 from acuse.entrypoints.api.answers import JSON, NDJSON
-from acuse.entrypoints.api.head import PATH
 from acuse.entrypoints.api.problems import PROBLEMS
 from acuse.entrypoints.api.schemas import one_of, reference, schemas
+from acuse.entrypoints.api.target import PATH
 
 if TYPE_CHECKING:
     from acuse.application.actions import Catalogue

@@ -74,3 +74,25 @@ class Outflow:
             self._written.clear()
             await self._written.wait()
         return data
+
+
+class Whole:
+    """Sends an answer when all of it is there, with its length."""
+
+    def __init__(self, send: Send) -> None:
+        """Nothing is there yet."""
+        self._send = send
+        self._start: MutableMapping[str, Any] = {}
+        self._body = bytearray()
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """The message is sent with the last one."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message["body"]
+        if message.get("more_body", False):
+            return
+        headers = [one for one in self._start["headers"] if one[0] != b"content-length"]
+        await self._send({**self._start, "headers": [*headers, (b"content-length", b"%d" % len(self._body))]})
+        await self._send({"type": "http.response.body", "body": bytes(self._body)})
