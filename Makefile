@@ -7,7 +7,7 @@ ARGS   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bench-aws fuzz bundle format lock clean
+.PHONY: help run test check demo bench bench-bulk bench-aws fuzz bundle format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile

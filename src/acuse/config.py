@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from acuse.domain.errors import Misconfigured
+from acuse.domain.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             pattern=r"^(|sqs://[a-zA-Z0-9_-]{1,80})$",
         ),
     ] = ""
-    data: Annotated[Path, Meta(description="Folder that holds the database.")] = Path("data")
+    data: Annotated[Path, Meta(description="Folder that holds the database, and answers that wait to be read.")] = Path(
+        "data"
+    )
     host: Annotated[str, Meta(description="Address of the public plane.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port of the public plane; 0: any free one.")] = 8080
     ops_host: Annotated[str, Meta(description="Address of the ops plane.")] = "127.0.0.1"
@@ -56,15 +58,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     runners: Annotated[Count, Meta(description="Runs at once, each in a process of its own, in one worker.")] = 2
     actions: Annotated[tuple[str, ...], Meta(description="Modules and files with actions, separated by commas.")] = ()
     max_head: Annotated[Count, Meta(description="Bytes of a request's head: its first line and its fields.")] = 65_536
-    max_body: Annotated[Count, Meta(description="Bytes of one request's body.")] = 262_144
-    max_array: Annotated[Count, Meta(description="Bytes of a JSON array, which is held as a whole; NDJSON is not.")] = (
-        4_194_304
-    )
-    max_items: Annotated[Count, Meta(description="Requests in a JSON array.")] = 10_000
-    max_expanded: Annotated[Count, Meta(description="Bytes that NDJSON in gzip may expand to.")] = 1_073_741_824
-    max_streams: Annotated[Count, Meta(description="NDJSON bodies taken at once; above: 503.")] = 8
+    max_body: Annotated[Count, Meta(description="Bytes of one request: of a body, or of an item of many.")] = 262_144
+    max_array: Annotated[
+        Count, Meta(description="Bytes of many requests that are held as a whole: an array, or all or none.")
+    ] = 4_194_304
+    max_items: Annotated[Count, Meta(description="Requests in a body that is held as a whole.")] = 10_000
+    max_expanded: Annotated[
+        Count, Meta(description="Bytes that a body in gzip may expand to, if no other bound is lower.")
+    ] = 1_073_741_824
+    max_streams: Annotated[Count, Meta(description="NDJSON bodies that are read at once; above: 503.")] = 4
     max_spool: Annotated[
-        Count, Meta(description="Bytes of an answer to NDJSON that wait in a file for a client that does not read.")
+        Count,
+        Meta(description="Bytes of one answer to many requests that wait in a file while the client does not read."),
     ] = 1_073_741_824
     body_timeout: Annotated[
         timedelta,
@@ -191,11 +196,3 @@ def _text(value: object) -> str:
             return str(value).lower()
         case _:
             return str(value)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

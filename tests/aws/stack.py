@@ -54,6 +54,7 @@ class Stack:
             "PYTHONDONTWRITEBYTECODE": "1",
             "ACUSE_STORE": f"dynamodb://{self.table}",
             "ACUSE_QUEUE": f"sqs://{self.queue_name}",
+            "ACUSE_ALLOW_ANYONE": "true",
             **environment,
         }
         self._max_receive_count = max_receive_count

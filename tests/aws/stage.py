@@ -69,12 +69,15 @@ class Stage:
             "ACUSE_STORE": f"dynamodb://{self.name}",
             "ACUSE_QUEUE": f"sqs://{self.name}",
             "ACUSE_ACTIONS": str(TESTS / "actions.py"),
+            "ACUSE_ALLOW_ANYONE": "true",
             "ACUSE_PATIENCE": "0.3",
             "ACUSE_POSTPONE": str(POSTPONE),
         }
 
-    def function(self, module: str, *, endpoint: str = "", timeout: float = 30) -> Function:
-        return Function(BUNDLE, f"{HANDLERS}.{module}.handler", self.environment(endpoint), timeout=timeout)
+    def function(self, module: str, *, endpoint: str = "", timeout: float = 30, **environment: str) -> Function:
+        return Function(
+            BUNDLE, f"{HANDLERS}.{module}.handler", self.environment(endpoint) | environment, timeout=timeout
+        )
 
     def forget(self) -> None:
         """What was sent and what was changed until now are of no interest any more."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from acuse.adapters.aws.keyring import DynamoKeyring
 from acuse.adapters.aws.message import Message
 from acuse.adapters.aws.permits import Permits
+from acuse.adapters.clock import SystemClock
+from acuse.domain.api_key import SECRET_BYTES, new_key
 from acuse.domain.record import Key, Progress, Reason, Status
 from tests.aws.faults import Broken, FaultProxy
 from tests.aws.runtime import Function, FunctionError
@@ -128,6 +133,19 @@ def test_many_requests_are_answered_each_in_its_place(stage: Stage, api: Functio
     assert [(item["index"], item["status"]) for item in items] == [(place, 201) for place in range(60)]
     assert [item["id"] for item in items] == [json.loads(request)["id"] for request in requests]
     assert all(stage.record(item["id"]).status is Status.ACCEPTED for item in items)
+
+
+def test_a_function_asks_for_a_key_unless_it_is_told_that_something_in_front_does(stage: Stage) -> None:
+    keyring = DynamoKeyring(stage.table)
+    key, text = new_key(f"k{uuid.uuid4().hex[:8]}", secrets.token_bytes(SECRET_BYTES), SystemClock().now())
+    request = json.dumps({"id": new_id(), "action": "echo"}).encode()
+    with stage.function("api", ACUSE_ALLOW_ANYONE="false", ACUSE_KEYS_REFRESH="0") as api:
+        assert api.invoke(http(request))["statusCode"] == 401
+
+        keyring.put(key)
+
+        assert api.invoke(http(request))["statusCode"] == 401
+        assert api.invoke(http(request, authorization=f"Bearer {text}"))["statusCode"] == 201
 
 
 def test_an_answer_may_wait_for_the_end(api: Function) -> None:

@@ -274,7 +274,7 @@ def test_an_item_has_a_record_or_a_problem() -> None:
 
 def test_totals_count_each_answer_once() -> None:
     totals = Totals()
-    for status in (201, 201, 200, 422, 409, 429, 503, 501):
+    for status in (201, 201, 200, 422, 409, 429, 503, 500):
         totals = totals.plus(Item(index=0, id=None, status=status, document=b"{}"))
 
     assert totals == Totals(items=8, accepted=2, replayed=1, refused=2, unavailable=3)

@@ -9,7 +9,7 @@ import msgspec
 
 from acuse.client.problem import PASSING, Problem, problem_of
 
-OK, CREATED, FAILED = 200, 201, 500
+OK, CREATED = 200, 201
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     def plus(self, item: Item) -> Totals:
         """The totals with that answer in them."""
-        is_unavailable = item.status in PASSING or item.status >= FAILED
+        is_unavailable = item.status in PASSING
         return Totals(
             items=self.items + 1,
             accepted=self.accepted + (item.status == CREATED),

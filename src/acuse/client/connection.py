@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import zlib
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import httpx
 from acuse.client.errors import Unreachable, error_of
 from acuse.client.patience import retry_after
 from acuse.client.problem import Problem, problem_of
+from acuse.domain.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ class Connection:
     ) -> None:
         """Nothing is sent yet. Raises ValueError for an address or a key that cannot be used."""
         where = _checked(url)
-        is_here = _is_loopback(where.host)
+        is_here = is_loopback(where.host)
         headers = {}
         if key is not None:
             if not _KEY.fullmatch(key):
@@ -100,13 +100,6 @@ def _checked(url: str) -> httpx.URL:
     if where.userinfo or where.query or where.fragment:
         raise ValueError("the address has a user, a query or a fragment, which no service of this kind has")
     return where.copy_with(path=where.path.rstrip("/").removesuffix(PATH) + PATH)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _packed(body: bytes) -> bytes:

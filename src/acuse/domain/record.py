@@ -136,12 +136,13 @@ STAMPS = frozenset({"status", "created_at", "finished_at", "attempts", "result",
 """The members that the service adds to the received object."""
 
 
-@lru_cache(maxsize=64)  # What was committed together was created together.
+@lru_cache(maxsize=64)
 def _fresh_stamps(created_at: datetime) -> bytes:
     stamps = b',"status":"accepted","created_at":"%b","finished_at":null,"attempts":0,"result":null,"error":null}'
     return stamps % rfc3339(created_at).encode()
 
 
+@lru_cache(maxsize=64)  # What was committed together was created together.
 def rfc3339(moment: datetime) -> str:
     """UTC with six fractional digits and `Z`, so that text sorts as time does (RFC 3339)."""
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from acuse.bootstrap import DATABASE, Service, configure_logging
+from acuse.bootstrap import Service, configure_logging
 from acuse.client import Client, Refused, Totals
-from acuse.config import CLIENT_KEY, Settings
+from acuse.config import CLIENT_KEY
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.api.target import PATH
 from acuse.entrypoints.keys import app as keys
+from acuse.entrypoints.options import (
+    INTERRUPTED,
+    MISCONFIGURED,
+    REFUSED,
+    UNAVAILABLE,
+    Data,
+    Store,
+    existing,
+    leave,
+    settings_with,
+)
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.submit import position_in, requests_in, size_of
 from acuse.entrypoints.supervisor import Supervisor
-
-REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C."""
 
 app = typer.Typer(
     help="A durable intake for mass data processing.",
@@ -37,8 +43,6 @@ app = typer.Typer(
 )
 app.add_typer(keys)
 
-Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
-Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
 Queue = Annotated[str | None, typer.Option(help="Where work waits, with DynamoDB: sqs://NAME.")]
 Actions = Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")]
 Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
@@ -68,7 +72,7 @@ def serve(
     actions: Actions = None,
 ) -> None:
     """Run the whole service: API, ops plane and workers."""
-    settings = _settings(
+    settings = settings_with(
         host=host, port=port, ops_port=ops_port, data=data, store=store, queue=queue, workers=workers, runners=runners,
         actions=actions,
     )  # fmt: skip
@@ -104,7 +108,7 @@ def work(
     data: Data = None, store: Store = None, queue: Queue = None, runners: Runners = None, actions: Actions = None
 ) -> None:
     """Run one more worker over the same data."""
-    settings = _settings(data=data, store=store, queue=queue, runners=runners, actions=actions)
+    settings = settings_with(data=data, store=store, queue=queue, runners=runners, actions=actions)
     configure_logging(settings)
     run_worker(Service(settings), lambda: None)
 
@@ -122,7 +126,7 @@ def submit(
     minimal: Annotated[bool, typer.Option("--minimal", help="Print the id and the stamps only.")] = False,  # noqa: FBT002
 ) -> None:
     """Send requests and print each answer, one a line."""
-    settings = _settings()
+    settings = settings_with()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     logging.getLogger("stamina").setLevel(logging.ERROR)
     totals = Totals()
@@ -134,17 +138,17 @@ def submit(
                 totals = totals.plus(item)
                 bar.update(task, completed=position_in(file), done=totals.items)
     except ValueError as error:
-        _exit(MISCONFIGURED, _after(totals, error))
+        leave(MISCONFIGURED, _after(totals, error))
     except (Refused, Unavailable) as error:
-        _exit(REFUSED if isinstance(error, Refused) else UNAVAILABLE, _after(totals, error))
+        leave(REFUSED if isinstance(error, Refused) else UNAVAILABLE, _after(totals, error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     if not totals.items:
-        _exit(MISCONFIGURED, "there is no request in it")
+        leave(MISCONFIGURED, "there is no request in it")
     if totals.refused:
-        _exit(REFUSED, f"{totals.refused} of {totals.items} were refused")
+        leave(REFUSED, f"{totals.refused} of {totals.items} were refused")
     if totals.unavailable:
-        _exit(UNAVAILABLE, f"{totals.unavailable} of {totals.items} could not be stored now")
+        leave(UNAVAILABLE, f"{totals.unavailable} of {totals.items} could not be stored now")
 
 
 @app.command()
@@ -154,9 +158,9 @@ def show(
     store: Store = None,
 ) -> None:
     """Print one record, as the store has it now."""
-    record = Service(_existing(data, store)).store.get([id.lower()]).get(id.lower())
+    record = Service(existing(data, store)).store.get([id.lower()]).get(id.lower())
     if record is None:
-        _exit(REFUSED, f"no request has the id {id}")
+        leave(REFUSED, f"no request has the id {id}")
     print(msgspec.json.format(record.to_json()).decode())
     if record.progress is not None:
         left, failed, parts = record.progress.left, record.progress.failed, record.progress.parts
@@ -166,7 +170,7 @@ def show(
 @app.command()
 def openapi(actions: Actions = None) -> None:
     """Print what the public plane takes and answers, in OpenAPI 3.1."""
-    settings = _settings(actions=actions)
+    settings = settings_with(actions=actions)
     print(text(Service(settings).catalogue, settings), end="")
 
 
@@ -175,7 +179,7 @@ def retry(
     ids: Annotated[list[str], typer.Argument(help="Ids of failed requests.")], data: Data = None, store: Store = None
 ) -> None:
     """Queue failed requests again; of a split one, only the parts that failed."""
-    done = Service(_existing(data, store)).store.reopen([id_.lower() for id_ in ids])
+    done = Service(existing(data, store)).store.reopen([id_.lower() for id_ in ids])
     for id_, reopened in zip(ids, done, strict=True):
         print(f"{id_} {'accepted again' if reopened else 'is not a failed request'}")
     if not all(done):
@@ -187,11 +191,11 @@ def main() -> None:
     try:
         app()
     except Misconfigured as error:
-        _exit(MISCONFIGURED, str(error))
+        leave(MISCONFIGURED, str(error))
     except Unavailable as error:
-        _exit(UNAVAILABLE, str(error))
+        leave(UNAVAILABLE, str(error))
     except AcuseError as error:
-        _exit(REFUSED, str(error))
+        leave(REFUSED, str(error))
 
 
 def _progress() -> Progress:
@@ -201,19 +205,3 @@ def _progress() -> Progress:
 
 def _after(totals: Totals, error: Exception) -> str:
     return f"{error} (after the answers to the first {totals.items})" if totals.items else str(error)
-
-
-def _settings(**chosen: Any) -> Settings:
-    return Settings.from_environment(os.environ, **chosen)
-
-
-def _existing(data: Path | None, store: str | None) -> Settings:
-    settings = _settings(data=data, store=store)
-    if not settings.table and not (settings.data / DATABASE).is_file():
-        raise Misconfigured(f"there is no database in {settings.data}")
-    return settings
-
-
-def _exit(code: int, message: str) -> NoReturn:
-    print(f"acuse: {message}", file=sys.stderr)
-    sys.exit(code)

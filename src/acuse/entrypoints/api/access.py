@@ -60,7 +60,9 @@ class Access:
         name = self._name(authorization) if self._keys or self._is_exposed else ANYONE
         if not self._rate:
             return None
-        return self._meters.setdefault(name, Meter(self._rate))
+        if name not in self._meters:
+            self._meters[name] = Meter(self._rate)
+        return self._meters[name]
 
     def _name(self, authorization: str | None) -> str:
         scheme, _, text = (authorization or "").partition(" ")

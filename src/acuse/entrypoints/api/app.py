@@ -23,12 +23,13 @@ from acuse.entrypoints.api.answers import (
     whole_seconds,
 )  # fmt: skip
 from acuse.entrypoints.api.body import Body, Held, is_array
-from acuse.entrypoints.api.bulk import ARRAY, LINES, Bulk, Terms, items_of
+from acuse.entrypoints.api.bulk import Bulk, Terms, items_of
 from acuse.entrypoints.api.desk import Desk, Doubtful
 from acuse.entrypoints.api.head import Head, read_head
 from acuse.entrypoints.api.lines import Lines
 from acuse.entrypoints.api.outflow import Outflow, Whole
 from acuse.entrypoints.api.preferences import applied
+from acuse.entrypoints.api.sheet import ARRAY, LINES
 from acuse.entrypoints.api.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from acuse.domain.record import Record
     from acuse.entrypoints.api.access import Meter
     from acuse.entrypoints.api.answers import Headers
-    from acuse.entrypoints.api.bulk import Form
     from acuse.entrypoints.api.lines import Line
     from acuse.entrypoints.api.outflow import Send
+    from acuse.entrypoints.api.sheet import Form
     from acuse.ports import Clock, Keyring, Store
 
     Scope = MutableMapping[str, Any]

@@ -133,7 +133,8 @@ class Body:
         expansion = Expansion(self._settings.max_expanded)
         async for piece in pieces:
             for expanded in expansion.expand(piece):
-                yield expanded
+                if expanded:
+                    yield expanded
                 await asyncio.sleep(0)  # A little gzip can be much to do: others get a turn.
         expansion.end()
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple, Self, assert_never
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
 from acuse.domain.errors import AcuseError, FieldError, Malformed, Overloaded, StoreUnavailable, SubmissionError
-from acuse.domain.outcome import Added, Conflict, Existing, Withheld
+from acuse.domain.outcome import Added, Existing, Withheld
 from acuse.domain.submission import Submission
 from acuse.entrypoints.api import problems
-from acuse.entrypoints.api.answers import JSON, NDJSON, Refused, refused_as_conflict, refused_for, too_large
+from acuse.entrypoints.api.answers import Refused, refused_for, too_large
 from acuse.entrypoints.api.desk import Doubtful, Waiter
 from acuse.entrypoints.api.lines import Line, TooLong
+from acuse.entrypoints.api.sheet import Entry, Form, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,24 +31,9 @@ GROUP = 512
 GROUP_BYTES = 1_048_576
 """Items, or bytes of them, that are offered together."""
 AHEAD = 4
-"""Groups that are being stored while the next one is judged."""
+"""Groups of one body that may be under way. All streams together (max_streams) leave room for others in max_waiting."""
 TURN = 64
 """Items that are judged before others get a turn."""
-
-
-class Form(NamedTuple):
-    """How the answer is put together."""
-
-    media_type: bytes
-    begin: bytes
-    between: bytes
-    after: bytes
-    totals: bytes
-    end: bytes
-
-
-LINES = Form(NDJSON, begin=b"", between=b"", after=b"\n", totals=b"{", end=b"}\n")
-ARRAY = Form(JSON, begin=b'{"items":[', between=b",", after=b"", totals=b"],", end=b"}")
 
 
 class Terms(NamedTuple):
@@ -61,7 +47,6 @@ class Terms(NamedTuple):
     meter: Meter | None
 
 
-Entry = Submission | Doubtful | Refused
 Group = tuple[list[Entry], Waiter | AcuseError | None]
 
 
@@ -73,8 +58,7 @@ class Bulk:
         self._desk = desk
         self._out = out
         self._terms = terms
-        self._index = 0
-        self._statuses: Counter[int] = Counter()
+        self._sheet = Sheet(out, terms.form, terms.retry_after, minimal=terms.prefer.minimal)
         self._entries: list[Entry] = []
         self._bytes = 0
         self._offered: deque[Group] = deque()
@@ -95,7 +79,7 @@ class Bulk:
     @property
     def has_begun(self) -> bool:
         """Whether any item has come: then the answer is 207, whatever follows."""
-        return bool(self._index or self._entries or self._offered)
+        return bool(self._entries or self._offered) or not self._sheet.is_blank
 
     async def take(self, lines: Sequence[Line]) -> None:
         """They are judged, and stored with those before and after them."""
@@ -124,19 +108,14 @@ class Bulk:
             refused |= self._refusals(replies)
         if refused:
             raise _together(refused)
-        if entries:
-            self._write([(entry, replies[place]) for place, entry in enumerate(entries)])
+        self._sheet.write([(entry, replies[place]) for place, entry in enumerate(entries)])
 
     async def end(self, problem: Refused | None = None) -> None:
         """The answer is complete. `problem`: why the body could not be read any further."""
         if self._entries:
             await self._offer()
         await self._until(0)
-        form = self._terms.form
-        begin = b"" if self._index else form.begin
-        last = b"" if problem is None else b',"problem":' + problem.document()
-        totals = msgspec.json.encode(totals_of(self._statuses))
-        self._out.write(b'%b%b"totals":%b%b%b' % (begin, form.totals, totals, last, form.end))
+        self._sheet.end(problem)
         await self._out.finish()
 
     def _judged(self, line: Line) -> Entry:
@@ -151,9 +130,9 @@ class Bulk:
         entries, self._entries, self._bytes = self._entries, [], 0
         submissions = [entry for entry in entries if isinstance(entry, Submission)]
         await self._pace(len(entries))
+        await self._until(AHEAD - 1)
         self._offered.append((entries, await self._waiter(submissions) if submissions else None))
         self._moved.set()
-        await self._until(AHEAD)
 
     async def _waiter(self, submissions: Sequence[Submission]) -> Waiter | AcuseError:
         """Who waits for them; Overloaded if there is no room for them although nothing of this body is under way."""
@@ -201,7 +180,7 @@ class Bulk:
                     answers.append((entry, next(of_doubtful)))
                 case Refused():
                     answers.append((entry, entry))
-        self._write(answers)
+        self._sheet.write(answers)
         await self._out.room()
 
     async def _earlier(self, doubtful: Sequence[Doubtful]) -> Sequence[Reply]:
@@ -219,58 +198,10 @@ class Bulk:
     def _refusals(self, replies: dict[int, Reply]) -> dict[int, Refused]:
         # What was withheld was so for the sake of a conflict, which is told.
         return {
-            place: self._refusal(reply)
+            place: self._sheet.refusal(reply)
             for place, reply in replies.items()
             if not isinstance(reply, Added | Existing | Withheld)
         }
-
-    def _write(self, answers: Sequence[tuple[Entry, Reply | Refused]]) -> None:
-        form = self._terms.form
-        pieces = [b"" if self._index else form.begin]
-        for entry, reply in answers:
-            status, name, content = self._outcome(reply)
-            submission = entry.submission if isinstance(entry, Doubtful) else entry
-            id_ = b"null" if isinstance(submission, Refused) else b'"%b"' % submission.id.encode()
-            item = (form.between if self._index else b"", self._index, id_, status, name, content, form.after)
-            pieces.append(b'%b{"index":%d,"id":%b,"status":%d,"%b":%b}%b' % item)
-            self._index += 1
-            self._statuses[status] += 1
-        self._out.write(b"".join(pieces))
-
-    def _outcome(self, reply: Reply | Refused) -> tuple[int, bytes, bytes]:
-        """The status, and the record or the problem: its name and its JSON."""
-        match reply:
-            case Added(record=record):
-                return 201, b"record", record.to_json(minimal=self._terms.prefer.minimal)
-            case Existing(record=record):
-                return 200, b"record", record.to_json(minimal=self._terms.prefer.minimal)
-            case _:
-                refused = self._refusal(reply)
-                return refused.problem.status, b"problem", refused.document()
-
-    def _refusal(self, reply: Conflict | Withheld | Refused | AcuseError) -> Refused:
-        match reply:
-            case Conflict():
-                return refused_as_conflict(reply)
-            case Withheld():
-                return Refused(problems.CONFLICT, "another request in the same body is in the way")
-            case Refused():
-                return reply
-            case AcuseError():
-                return refused_for(reply, self._terms.retry_after)
-            case _:
-                assert_never(reply)
-
-
-def totals_of(statuses: Counter[int]) -> dict[str, int]:
-    """What came of the items, by kinds of status."""
-    return {
-        "items": statuses.total(),
-        "accepted": statuses[201],
-        "replayed": statuses[200],
-        "refused": sum(count for status, count in statuses.items() if 400 <= status < 500),  # noqa: PLR2004
-        "unavailable": sum(count for status, count in statuses.items() if status >= 500),  # noqa: PLR2004
-    }
 
 
 def items_of(body: bytes, max_body: int) -> list[Line]:

@@ -74,7 +74,7 @@ ABOUT = f"""A durable intake for mass data processing. A 2xx means that the requ
 and its record will say how it ended. To read the record, send the request again.
 
 Nothing but `POST {PATH}` is served: another method is answered with 405, another path with 404. What is not HTTP \
-(400), a head that is too slow (408) or too large (431) is answered in plain text, since there is no request yet.
+(400), a head that is too slow (408) or too large (431) is answered without a body, since there is no request yet.
 
 JSON is strict (RFC 8259, I-JSON), beyond what a schema can say: no duplicate names, no lone surrogates, no NUL in \
 names, at most {MAX_DEPTH} levels deep, numbers of at most {MAX_DIGITS} significant digits with magnitudes from \

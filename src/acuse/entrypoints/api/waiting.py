@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from acuse.domain.errors import StoreUnavailable
@@ -11,6 +13,8 @@ from acuse.domain.record import Status
 if TYPE_CHECKING:
     from acuse.domain.record import Record
     from acuse.ports import Store
+
+log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 0.02
 SHARE = 0.1
@@ -33,24 +37,30 @@ class Waiting:
         self._store = store
         self._waiters: set[_Waiter] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._next_look = 0.0
+        self._changed = asyncio.Event()
+        """Somebody came who is due before the next look, or the last one left."""
         self._is_over = False
 
     async def ended(self, id_: str, seconds: float) -> Record | None:
         """The record once the request has ended; None if it has not after so many seconds."""
+        if self._is_over or not seconds:
+            return None
         loop = asyncio.get_running_loop()
         waiter = _Waiter(id_, loop.time(), loop.create_future())
-        if self._is_over:
-            return None
         self._waiters.add(waiter)
         if self._watch is None:
-            self._watch = asyncio.create_task(self._look())
+            self._watch = asyncio.create_task(self._look_on())
+        elif waiter.due < self._next_look:
+            self._changed.set()
         try:
             async with asyncio.timeout(seconds):
                 return await waiter.ended
         except TimeoutError:
-            return None
+            pass
         finally:
-            self._waiters.discard(waiter)
+            self._leave(waiter)
+        return await self._at_last(id_)
 
     def end(self) -> None:
         """Nobody waits any longer."""
@@ -59,20 +69,47 @@ class Waiting:
             if not waiter.ended.done():
                 waiter.ended.set_result(None)
 
-    async def _look(self) -> None:
+    def _leave(self, waiter: _Waiter) -> None:
+        self._waiters.discard(waiter)
+        if not self._waiters:
+            self._changed.set()
+
+    async def _look_on(self) -> None:
+        """Until nobody waits. After an error that nobody foresaw, the next who comes begins anew."""
         loop = asyncio.get_running_loop()
-        while self._waiters:
-            now = loop.time()
-            due = [waiter for waiter in self._waiters if waiter.due <= now]
-            found = await self._found({waiter.id for waiter in due})
-            for waiter in due:
-                record = found.get(waiter.id)
-                if record is not None and not waiter.ended.done():
-                    waiter.ended.set_result(record)
-                waiter.due = loop.time() + max(FIRST_SECONDS, SHARE * (now - waiter.since))
-            next_due = min((waiter.due for waiter in self._waiters), default=0.0)
-            await asyncio.sleep(max(FIRST_SECONDS / 2, next_due - loop.time()))
-        self._watch = None
+        try:
+            while self._waiters:
+                await self._look()
+                self._changed.clear()
+                soonest = min((waiter.due for waiter in self._waiters), default=0.0)
+                self._next_look = max(loop.time() + FIRST_SECONDS / 2, soonest)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._next_look):
+                        await self._changed.wait()
+        except Exception:
+            log.exception("cannot see what has ended")
+        finally:
+            self._watch = None
+
+    async def _look(self) -> None:
+        """Those who are due have their record, if their request has ended."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        due = [waiter for waiter in self._waiters if waiter.due <= now]
+        found = await self._found({waiter.id for waiter in due})
+        for waiter in due:
+            record = found.get(waiter.id)
+            if record is not None and not waiter.ended.done():
+                waiter.ended.set_result(record)
+            waiter.due = loop.time() + max(FIRST_SECONDS, SHARE * (now - waiter.since))
+
+    async def _at_last(self, id_: str) -> Record | None:
+        """What ended since the last look is told too."""
+        try:
+            return (await self._found({id_})).get(id_)
+        except Exception:
+            log.exception("cannot see whether it has ended", extra={"request_id": id_})
+            return None
 
     async def _found(self, ids: set[str]) -> dict[str, Record]:
         """Those that have ended; none, while the store cannot be read."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_ARRAY = 1_048_576
 MAX_ITEMS = 4_000
 """An answer may have 6 MB (Lambda quotas, "Invocation payload"): that is what these items come back as."""
+ANYWHERE = "0.0.0.0"  # noqa: S104  (nothing listens; it says that a key is wanted unless something in front asks)
 MAX_WAIT = timedelta(seconds=20)
 """An HTTP API waits 30 seconds for a function (API Gateway quotas, "Integration timeout")."""
 
@@ -57,4 +58,5 @@ def within_lambda(settings: Settings) -> Settings:
         max_array=min(settings.max_array, MAX_ARRAY),
         max_items=min(settings.max_items, MAX_ITEMS),
         max_wait=min(settings.max_wait, MAX_WAIT),
+        host=ANYWHERE,
     )

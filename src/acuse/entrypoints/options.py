@@ -1,0 +1,39 @@
+"""What the commands have in common: options, settings, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from acuse.bootstrap import DATABASE
+from acuse.config import Settings
+from acuse.domain.errors import Misconfigured
+
+REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C."""
+
+Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
+Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
+
+
+def settings_with(**chosen: Any) -> Settings:
+    """The environment's settings, with what was chosen on the command line."""
+    return Settings.from_environment(os.environ, **chosen)
+
+
+def existing(data: Path | None, store: str | None) -> Settings:
+    """The settings of a service whose database is there; else Misconfigured."""
+    settings = settings_with(data=data, store=store)
+    if not settings.table and not (settings.data / DATABASE).is_file():
+        raise Misconfigured(f"there is no database in {settings.data}")
+    return settings
+
+
+def leave(code: int, message: str) -> NoReturn:
+    """The command has ended, and said why."""
+    print(f"acuse: {message}", file=sys.stderr)
+    sys.exit(code)
