@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -444,6 +446,43 @@ def test_a_client_that_knows_no_chunks_gets_a_length(address: tuple[str, int]) -
     assert b"transfer-encoding" not in found
     assert b"content-length: %d" % len(lines) in found
     assert json.loads(lines.splitlines()[-1]) == totals(accepted=100)
+
+
+def taken_unread(connection: socket.socket, data: bytes) -> int:
+    """How many bytes of it the server takes from a client that reads nothing."""
+    connection.setblocking(False)
+    taken = 0
+    while taken < len(data) and select.select([], [connection], [], 1)[1]:
+        taken += connection.send(data[taken : taken + 65_536])
+    connection.settimeout(60)
+    return taken
+
+
+def test_a_client_that_does_not_read_is_not_read_any_further_and_gets_all_when_it_does(store: SqliteStore) -> None:
+    count = 20_000
+    wrong = {"id": 1, "action": 1, "status": 1, "created_at": 1, "finished_at": 1, "attempts": 1, "result": 1}
+    line = json.dumps(wrong).encode().ljust(999) + b"\n"
+    data = line * count
+    chosen = msgspec.structs.replace(SETTINGS, max_spool=10_000)
+    with served(store, chosen) as where, socket.socket() as connection:
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            connection.setsockopt(socket.SOL_SOCKET, option, 16_384)
+        connection.settimeout(60)
+        connection.connect(where)
+        connection.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(data))
+
+        taken = taken_unread(connection, data)
+
+        assert taken < len(data)
+        sending = threading.Thread(target=connection.sendall, args=(data[taken:],))
+        sending.start()
+        with http.client.HTTPResponse(connection) as answer:
+            answer.begin()
+            *items, last = map(json.loads, answer)
+        sending.join()
+
+    assert [item["index"] for item in items] == list(range(count))
+    assert last == totals(refused=count)
 
 
 SERVER = """

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
-import threading
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from acuse.adapters.clock import SystemClock
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
+from acuse.entrypoints.api.body import Body
+from acuse.entrypoints.api.expansion import PIECE, SLICE
 from tests.integration.server import served
 from tests.requests import body
 
@@ -29,6 +30,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 SETTINGS = Settings(max_body=1_000, max_array=20_000, max_expanded=5_000_000)
 MANY_LINES = 40_000_000
+LARGE = Settings(max_array=MANY_LINES)
 
 
 @pytest.fixture(scope="module")
@@ -206,27 +208,48 @@ def test_lines_before_the_damage_are_answered(client: httpx.Client) -> None:
         assert (last["problem"]["status"], last["problem"]["detail"]) == (400, detail)
 
 
-def test_while_much_is_expanded_others_are_answered(store: SqliteStore) -> None:
+async def turns_while(zipped: bytes, *, is_whole: bool) -> tuple[int, int]:
+    """The bytes that it expands to, and how often another task got its turn meanwhile."""
+    turns = size = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": zipped}
+
+    sent = Body(receive, LARGE, is_gzip=True, length=len(zipped))
+    other = asyncio.create_task(another())
+    if is_whole:
+        size = len(await sent.whole(lambda _: None, is_lines=True))
+    else:
+        async for piece in sent.pieces():
+            assert 0 < len(piece) <= PIECE
+            size += len(piece)
+    other.cancel()
+    return size, turns
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_while_much_is_expanded_others_get_their_turn(*, is_whole: bool) -> None:
     bomb = gzip.compress(b"\n" * MANY_LINES, 9)
     assert len(bomb) < 65_536
-    done = threading.Event()
-    answered: list[httpx.Response] = []
 
-    with served(store) as where, httpx.Client(base_url="http://{}:{}".format(*where), timeout=60) as other:
+    size, turns = asyncio.run(turns_while(bomb, is_whole=is_whole))
 
-        def send_bomb() -> None:
-            with httpx.Client(base_url=other.base_url, timeout=60) as client:
-                answered.append(post(client, bomb, NDJSON))
-            done.set()
+    assert size == MANY_LINES
+    assert turns >= MANY_LINES // PIECE
 
-        thread = threading.Thread(target=send_bomb)
-        thread.start()
-        waits = []
-        while not done.is_set():
-            began = time.monotonic()
-            assert post(other, gzip.compress(body())).status_code == 201
-            waits.append(time.monotonic() - began)
-        thread.join()
 
-    assert answered[0].status_code == 207
-    assert max(waits) < answered[0].elapsed.total_seconds() / 2
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("members", [10_000, 40_000])
+def test_while_nothing_comes_of_many_members_others_get_their_turn(members: int, *, is_whole: bool) -> None:
+    zipped = gzip.compress(b"") * members + gzip.compress(b"7")
+
+    size, turns = asyncio.run(turns_while(zipped, is_whole=is_whole))
+
+    assert size == 1
+    assert len(zipped) // SLICE <= turns <= len(zipped) // SLICE + 3

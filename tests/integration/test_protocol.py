@@ -25,7 +25,6 @@ from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
 from acuse.entrypoints.api.body import MAX_DISCARDED
-from acuse.entrypoints.api.target import is_served
 from acuse.entrypoints.protocol import MAX_PARTING, MAX_PIPELINED, Protocol
 from acuse.entrypoints.refusals import BAD
 from tests.acceptance.service import until
@@ -472,28 +471,30 @@ def test_a_target_is_served_or_is_not(address: Address, first: bytes, status: in
 
 
 @pytest.mark.parametrize(
-    ("path", "served_there"),
+    ("path", "status"),
     [
-        (b"/v1/requests", True),
-        (b"/v1/%72equests", True),
-        (b"/%761/%72%65quests", True),
-        (b"/v1%2Frequests", False),
-        (b"/v1%2frequests", False),
-        (b"%2Fv1/requests", False),
-        (b"/v1/requests/", False),
-        (b"/v1/requests%2F", False),
-        (b"/v1/requests%", False),
-        (b"/v1/requests%7", False),
-        (b"/v1/requests%FF", False),
-        (b"/v1/requests%00", False),
-        (b"/v1/%2572equests", False),
-        (b"/V1/requests", False),
-        (b"", False),
-        (b"*", False),
+        (b"/v1/requests", 201),
+        (b"/v1/%72equests", 201),
+        (b"/%761/%72%65quests", 201),
+        (b"/v1%2Frequests", 404),
+        (b"/v1%2frequests", 404),
+        (b"%2Fv1/requests", 400),
+        (b"/v1/requests/", 404),
+        (b"/v1/requests%2F", 404),
+        (b"/v1/requests%", 404),
+        (b"/v1/requests%7", 404),
+        (b"/v1/requests%FF", 404),
+        (b"/v1/requests%00", 404),
+        (b"/v1/%2572equests", 404),
+        (b"/V1/requests", 404),
+        (b"", 400),
+        (b"*", 404),
     ],
 )
-def test_one_path_is_served_however_its_letters_are_written(path: bytes, *, served_there: bool) -> None:
-    assert is_served(path) is served_there
+def test_one_path_is_served_however_its_letters_are_written(address: Address, path: bytes, status: int) -> None:
+    first = b"POST %b HTTP/1.1\r\n" % path
+
+    assert statuses(exchange(address, post(None, b"Connection: close", first=first))) == [status]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +23,7 @@ from acuse.config import Settings
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import StoreUnavailable
 from acuse.entrypoints.api.app import Api
+from acuse.entrypoints.api.waiting import Waiting
 from tests.acceptance.service import Running, until
 from tests.integration.server import hosted
 from tests.requests import body, submission
@@ -33,22 +35,23 @@ if TYPE_CHECKING:
     import uvicorn
 
     from acuse.domain.record import Record
+    from acuse.entrypoints.api.waiting import _Waiter
 
 PATH = "/v1/requests"
 JSON = {"content-type": "application/json"}
-SETTINGS = Settings(max_wait=timedelta(seconds=30))
+SETTINGS = Settings(max_wait=timedelta(minutes=2))
 
 
 class WatchedStore(SqliteStore):
     """Counts how often records are looked at, and can fail to show them."""
 
     looks = 0
-    is_away = False
+    error: Exception | None = None
 
     def get(self, ids: Sequence[str]) -> Mapping[str, Record]:
         self.looks += 1
-        if self.is_away:
-            raise StoreUnavailable("away")
+        if self.error is not None:
+            raise self.error
         return super().get(ids)
 
 
@@ -162,7 +165,7 @@ def test_no_wait_is_longer_than_the_bound(service: World) -> None:
     service.post(sent, 0)
     service.finish()
 
-    assert service.post(sent, 999_999).headers["preference-applied"] == "wait=30"
+    assert service.post(sent, 999_999).headers["preference-applied"] == "wait=120"
 
 
 def test_a_refusal_is_not_waited_for(service: World) -> None:
@@ -191,14 +194,103 @@ def test_while_the_store_cannot_be_read_the_wait_goes_on(service: World) -> None
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(service.post, body())
         until(lambda: service.waiting() == 1, "a client that waits")
-        service.store.is_away = True
+        service.store.error = StoreUnavailable("away")
         before = service.store.looks
         service.finish()
         until(lambda: service.store.looks > before + 1, "looks in vain")
         assert not answer.done()
-        service.store.is_away = False
+        service.store.error = None
 
         assert answer.result(20).json()["status"] == "finished"
+
+
+FAR_SECONDS = 1_050
+
+
+def forget(waiter: _Waiter) -> None:
+    """From now on it is as if it had waited for long, so that it is looked at seldom."""
+    waiter.since -= 1_000
+
+
+def test_a_new_one_is_looked_at_soon_although_an_old_one_is_looked_at_seldom(service: World) -> None:
+    with ThreadPoolExecutor() as pool:
+        old = pool.submit(service.post, body(), 120)
+        until(lambda: service.waiting() == 1, "a client that waits")
+        [waiter] = service.api._waiting._waiters
+        forget(waiter)
+        until(lambda: service.api._waiting._next_look > waiter.since + FAR_SECONDS, "a look that is far away")
+        new = pool.submit(service.post, body(), 120)
+        until(lambda: service.waiting() == 2, "another that waits")
+        service.finish(2)
+        try:
+            assert new.result(20).json()["status"] == "finished"
+            assert not old.done()
+        finally:
+            service.server.should_exit = True
+
+
+def test_after_an_error_that_nobody_foresaw_the_next_who_waits_helps_all(
+    service: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.store.error = RuntimeError("broken")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(service.post, body(), 120)
+        until(lambda: service.store.looks and service.api._waiting._watch is None, "the end of the looks")
+        assert [record.message for record in caplog.records if record.exc_info] == ["cannot see what has ended"]
+        assert not first.done()
+        service.store.error = None
+        second = pool.submit(service.post, body(), 120)
+        until(lambda: service.waiting() == 2, "another that waits")
+        service.finish(2)
+        try:
+            assert {answer.result(20).json()["status"] for answer in (first, second)} == {"finished"}
+        finally:
+            service.server.should_exit = True
+
+
+BRIEF_SECONDS = 0.001
+"""Over before the first look."""
+
+
+def test_when_the_time_is_over_what_ended_just_before_is_told(service: World) -> None:
+    sent = submission()
+    service.post(sent.body, 0)
+    service.finish()
+
+    record = asyncio.run(Waiting(service.store).ended(sent.id, BRIEF_SECONDS))
+
+    assert record is not None
+    assert record.result == b"7"
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), RuntimeError("broken")])
+def test_when_the_time_is_over_a_store_that_cannot_be_read_is_no_mistake_of_the_client(
+    service: World, error: Exception
+) -> None:
+    service.store.error = error
+
+    assert asyncio.run(Waiting(service.store).ended("any", BRIEF_SECONDS)) is None
+    assert service.store.looks
+
+
+def test_who_does_not_wait_at_all_costs_no_look(service: World) -> None:
+    service.post(body(), 0)
+
+    assert service.store.looks == 0
+
+
+def test_nothing_outlives_the_last_who_waits(service: World) -> None:
+    async def leave() -> None:
+        waiting = Waiting(service.store)
+        waits = asyncio.create_task(waiting.ended("any", 120))
+        await asyncio.to_thread(until, lambda: waiting._waiters, "one that waits")
+        [waiter] = waiting._waiters
+        forget(waiter)
+        await asyncio.to_thread(until, lambda: waiting._next_look > waiter.since + FAR_SECONDS, "a look far away")
+        waits.cancel()
+        await asyncio.to_thread(until, lambda: waiting._watch is None, "the end of the looks")
+
+    asyncio.run(leave())
 
 
 def test_a_client_that_leaves_is_not_waited_for(service: World) -> None:
@@ -207,10 +299,11 @@ def test_a_client_that_leaves_is_not_waited_for(service: World) -> None:
     sent = body()
     with socket.create_connection((host, port), timeout=30) as connection:
         connection.sendall(
-            b"POST /v1/requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nPrefer: wait=30\r\n"
+            b"POST /v1/requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nPrefer: wait=120\r\n"
             b"Content-Length: %d\r\n\r\n" % len(sent) + sent
         )
         until(lambda: service.waiting() == 1, "a client that waits")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # More than a half close.
 
     until(lambda: service.waiting() == 0, "nobody that waits")
     assert service.post(sent, 0).status_code == 200
