@@ -23,9 +23,10 @@ from acuse.entrypoints.api.answers import (
     whole_seconds,
 )  # fmt: skip
 from acuse.entrypoints.api.body import Body, Held, is_array
-from acuse.entrypoints.api.bulk import Bulk, Terms, items_of
+from acuse.entrypoints.api.bulk import Bulk, Terms
 from acuse.entrypoints.api.desk import Desk, Doubtful
 from acuse.entrypoints.api.head import Head, read_head
+from acuse.entrypoints.api.items import items_of_array, items_of_lines
 from acuse.entrypoints.api.lines import Lines
 from acuse.entrypoints.api.outflow import Outflow, Whole
 from acuse.entrypoints.api.preferences import applied
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from acuse.domain.record import Record
     from acuse.entrypoints.api.access import Meter
     from acuse.entrypoints.api.answers import Headers
-    from acuse.entrypoints.api.lines import Line
     from acuse.entrypoints.api.outflow import Send
     from acuse.entrypoints.api.sheet import Form
     from acuse.ports import Clock, Keyring, Store
@@ -195,10 +195,9 @@ class Api:
 
     async def _bulk(self, body: bytes, send: Send, head: Head, meter: Meter | None, more: Headers) -> None:
         """An array, or lines that are all here."""
-        items = self._items(body, is_lines=head.is_lines)
         most = min(self._settings.max_items, MAX_TOGETHER) if head.prefer.strict else self._settings.max_items
-        if len(items) > most:
-            raise too_large(f"at most {most} requests are taken in this way", closing=False)
+        items_of = items_of_lines if head.is_lines else items_of_array
+        items = items_of(body, longest=self._settings.max_body, most=most)
         if head.prefer.strict and len(body) > MAX_TOGETHER_BYTES:
             raise too_large(f"at most {MAX_TOGETHER_BYTES} bytes are taken in this way", closing=False)
         terms = self._terms(LINES if head.is_lines else ARRAY, head, meter)
@@ -208,12 +207,6 @@ class Api:
             else:
                 await bulk.take(items)
             await bulk.end()
-
-    def _items(self, body: bytes, *, is_lines: bool) -> Sequence[Line]:
-        if not is_lines:
-            return items_of(body, self._settings.max_body)
-        lines = Lines(self._settings.max_body)
-        return [*lines.feed(body), *lines.end()]
 
     def _terms(self, form: Form, head: Head, meter: Meter | None) -> Terms:
         return Terms(

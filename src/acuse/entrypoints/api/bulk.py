@@ -6,9 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-import msgspec
-
-from acuse.domain.errors import AcuseError, FieldError, Malformed, Overloaded, StoreUnavailable, SubmissionError
+from acuse.domain.errors import AcuseError, FieldError, Overloaded, StoreUnavailable, SubmissionError
 from acuse.domain.outcome import Added, Existing, Withheld
 from acuse.domain.submission import Submission
 from acuse.entrypoints.api import problems
@@ -202,15 +200,6 @@ class Bulk:
             for place, reply in replies.items()
             if not isinstance(reply, Added | Existing | Withheld)
         }
-
-
-def items_of(body: bytes, max_body: int) -> list[Line]:
-    """The items of a JSON array; raises Malformed if it is none as a whole."""
-    try:
-        items = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"not a JSON array: {error}") from error
-    return [TooLong() if len(item) > max_body else bytes(item) for item in items]
 
 
 def _together(refused: dict[int, Refused]) -> Refused:
