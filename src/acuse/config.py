@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_items: Annotated[Count, Meta(description="Requests in a body that is held as a whole.")] = 10_000
     max_expanded: Annotated[
         Count, Meta(description="Bytes that a body in gzip may expand to, if no other bound is lower.")
-    ] = 1_073_741_824
+    ] = 134_217_728
     max_streams: Annotated[Count, Meta(description="NDJSON bodies that are read at once; above: 503.")] = 4
     max_spool: Annotated[
         Count,

@@ -410,3 +410,19 @@ def test_many_in_one_body_are_slowed_down_and_not_refused(kind: str, monkeypatch
         assert statuses == [201] * len(items)
         assert time.monotonic() - began > 0.99, "what is more than the rate, before the last ten, is a second's"
         assert post(client).status_code == 429
+
+
+def test_a_body_that_would_be_held_up_for_long_is_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow body takes up room that others want."""
+    monkeypatch.setattr(bulk_module, "GROUP", 10)
+    where = served(MemoryStore(Memory(SystemClock())), Settings(rate=10))
+    with where as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as client:
+        lines = b"".join(body() + b"\n" for _ in range(40))
+
+        response = client.post(PATH, content=lines, headers=NDJSON)
+
+    *items, last = [json.loads(line) for line in response.text.splitlines()]
+    assert {item["status"] for item in items} == {201}
+    assert 10 <= len(items) < 40
+    assert last["problem"]["type"] == "urn:acuse:problem:too-many-requests"
+    assert last["totals"]["accepted"] == len(items)

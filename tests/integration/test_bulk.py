@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -296,14 +297,17 @@ def test_together_a_store_that_is_away_is_503(kind: str, monkeypatch: pytest.Mon
 
 
 def test_items_beyond_what_may_wait_are_503() -> None:
-    with gated(max_waiting=2) as (store, client):
-        store.gate.release(1_000)
+    with gated(max_waiting=2) as (store, client), ThreadPoolExecutor() as pool:
+        waits = pool.submit(client.post, PATH, content=body(), headers=JSON)
+        assert store.entered.acquire(timeout=30)
 
-        answers, _ = read(send(client, "array", [body() for _ in range(3)]))
+        answers, _ = read(send(client, "array", [body(), body()]))
 
         assert {answer["status"] for answer in answers} == {503}
         assert answers[0]["problem"]["type"] == "urn:acuse:problem:overloaded"
-        assert {answer["status"] for answer in read(send(client, "array", [body(), body()]))[0]} == {201}
+        store.gate.release(1_000)
+        assert waits.result(30).status_code == 201
+        assert read(send(client, "array", [body() for _ in range(5)]))[1] == totals(accepted=5)
 
 
 def test_a_body_that_needs_more_room_than_there_is_waits_for_its_own_items(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,6 +434,36 @@ def test_only_so_many_bytes_of_bodies_are_held_at_once(store: SqliteStore) -> No
         assert client.post(PATH, content=body(), headers=JSON).status_code == 201
         first.sendall(b" " * 2_998 + b"]")
         assert received(first, b'"totals"').startswith(b"HTTP/1.1 207 ")
+
+
+def test_an_answer_that_must_be_sent_as_a_whole_has_its_bound(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What finds no room in it was stored, and is replayed when it is sent again with fewer others."""
+    monkeypatch.setattr("acuse.entrypoints.api.app.MOST_WHOLE", 2_000)
+    sent = [body(note="x" * 500) for _ in range(6)]
+    head = HEAD.replace(b"HTTP/1.1", b"HTTP/1.0")
+
+    def answers(items: list[bytes]) -> list[dict[str, Any]]:
+        content = b"\n".join(items)
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+            lines = received(connection, b'"totals"').partition(b"\r\n\r\n")[2].splitlines()
+        return [json.loads(line) for line in lines if b'"index"' in line]
+
+    first = answers(sent)
+    assert [one["status"] for one in first] == [201, 201, 503, 503, 503, 503]
+    assert first[2]["problem"]["type"] == "urn:acuse:problem:overloaded"
+    assert first[2]["id"] == json.loads(sent[2])["id"]
+    assert [one["status"] for one in answers(sent[2:4])] == [200, 200]
+
+
+def test_an_action_that_is_unknown_is_no_conflict_with_what_comes_after_it(client: httpx.Client) -> None:
+    id_ = new_id()
+
+    answers, _ = read(send(client, "array", [body(id=id_, action="nope"), body(id=id_)]))
+
+    assert [answer["status"] for answer in answers] == [422, 201]
 
 
 def test_a_client_that_knows_no_chunks_gets_a_length(address: tuple[str, int]) -> None:

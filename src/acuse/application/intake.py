@@ -92,11 +92,12 @@ class Intake(Generic[W]):
     def offer(self, submissions: Sequence[Submission], waiter: W, *, together: bool = False) -> None:
         """The waiter will hear what came of them; Overloaded if too much is waiting. For one thread only.
 
-        `together`: all of them are stored or none; at most MAX_TOGETHER.
+        Where nothing waits they are never too much. `together`: all of them are stored or none; at most MAX_TOGETHER.
         """
         count, size = len(submissions), _size(submissions)
-        if (
-            self._offered - self._answered + count > self._max_waiting
+        waiting = self._offered - self._answered
+        if waiting and (
+            waiting + count > self._max_waiting
             or self._offered_bytes - self._answered_bytes + size > self._max_waiting_bytes
         ):
             raise Overloaded("too many requests are waiting to be stored")

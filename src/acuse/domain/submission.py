@@ -23,6 +23,8 @@ MAX_DEPTH = 30
 MAX_ERRORS = 20
 """Complaints about names in one answer; one answer must not be much larger than its request."""
 MAX_DIGITS = 38
+SHORT = 20
+"""Characters of a number that keeps within these bounds if it has no exponent."""
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
 
@@ -171,6 +173,10 @@ def _integer(text: str) -> int:
 
 def _number(text: str) -> int | Decimal:
     """The exact value, in one form for equal numbers: 1.0 and 1 are the same content."""
+    if len(text) <= SHORT and "e" not in text and "E" not in text:
+        number = Decimal(text)  # It cannot be out of bounds.
+        integer = int(number)
+        return integer if integer == number else number.normalize(_EXACT)
     try:
         number = Decimal(text)
     except InvalidOperation as error:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ANYONE = ""
+LONGEST_PAUSE = 10.0
+"""Seconds that a body may be held up for its rate: it takes up room meanwhile that others want."""
 CHALLENGE = b'Bearer realm="acuse"'
 """RFC 6750 section 3."""
 
@@ -98,19 +100,22 @@ class Meter:
         """One more request; Refused with 429 if none is left."""
         self._bucket = self._bucket.refilled(monotonic())
         if self._bucket.left < 1:
-            retry_after = whole_seconds(self._bucket.seconds_until(1))
-            headers = [(b"retry-after", retry_after), *self.headers()]
-            detail = f"at most {self._bucket.quota} requests a minute"
-            raise Refused(problems.TOO_MANY, detail, headers=headers)
+            raise self._refused()
         self._bucket = self._bucket.without(1)
 
     async def pace(self, requests: int) -> None:
-        """So many more, taken on credit; returns when what was taken before is paid for."""
+        """So many more, taken on credit; returns when what was taken before is paid for, soon, or Refused with 429."""
         self._bucket = self._bucket.refilled(monotonic())
         while self._bucket.left < 0:
+            if self._bucket.seconds_until(0) > LONGEST_PAUSE:
+                raise self._refused()
             await asyncio.sleep(self._bucket.seconds_until(0))
             self._bucket = self._bucket.refilled(monotonic())
         self._bucket = self._bucket.without(requests)
+
+    def _refused(self) -> Refused:
+        headers = [(b"retry-after", whole_seconds(self._bucket.seconds_until(1))), *self.headers()]
+        return Refused(problems.TOO_MANY, f"at most {self._bucket.quota} requests a minute", headers=headers)
 
     def headers(self) -> Headers:
         """What is left, and until when that is so (draft-ietf-httpapi-ratelimit-headers)."""

@@ -22,7 +22,7 @@ from acuse.entrypoints.api.answers import (
     too_large,
     whole_seconds,
 )  # fmt: skip
-from acuse.entrypoints.api.body import Body, Held, is_array
+from acuse.entrypoints.api.body import Body, Held, Share, is_array
 from acuse.entrypoints.api.bulk import Bulk, Terms
 from acuse.entrypoints.api.desk import Desk, Doubtful
 from acuse.entrypoints.api.head import Head, read_head
@@ -30,7 +30,7 @@ from acuse.entrypoints.api.items import items_of_array, items_of_lines
 from acuse.entrypoints.api.lines import Lines
 from acuse.entrypoints.api.outflow import Outflow, Whole
 from acuse.entrypoints.api.preferences import applied
-from acuse.entrypoints.api.sheet import ARRAY, LINES
+from acuse.entrypoints.api.sheet import ARRAY, LINES, MOST_WHOLE
 from acuse.entrypoints.api.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -108,12 +108,13 @@ class Api:
             if scope["http_version"] == "1.0":  # It knows no chunks (RFC 9112 section 6.1).
                 send, streams = Whole(send).send, False
             if head.is_lines and streams and not head.prefer.strict:
-                await self._stream(body, send, self._terms(LINES, head, meter), more)
+                await self._stream(body, send, self._terms(LINES, head, meter, streams=True), more)
                 return
-            with self._held.share() as grow:
-                whole = await body.whole(grow, is_lines=head.is_lines)
+            with self._held.share() as share:
+                whole = await body.whole(share.grow, is_lines=head.is_lines)
                 if head.is_lines or is_array(whole):
-                    await self._bulk(whole, send, head, meter, more)
+                    terms = self._terms(LINES if head.is_lines else ARRAY, head, meter, streams=streams)
+                    await self._bulk(whole, send, terms, more, share)
                     return
             answer = await self._single(whole, head, receive)
         except Refused as refused:
@@ -193,28 +194,33 @@ class Api:
         finally:
             self._streaming -= 1
 
-    async def _bulk(self, body: bytes, send: Send, head: Head, meter: Meter | None, more: Headers) -> None:
+    async def _bulk(self, body: bytes, send: Send, terms: Terms, more: Headers, share: Share) -> None:
         """An array, or lines that are all here."""
-        most = min(self._settings.max_items, MAX_TOGETHER) if head.prefer.strict else self._settings.max_items
-        items_of = items_of_lines if head.is_lines else items_of_array
-        items = items_of(body, longest=self._settings.max_body, most=most)
-        if head.prefer.strict and len(body) > MAX_TOGETHER_BYTES:
+        is_strict = terms.prefer.strict
+        if is_strict and len(body) > MAX_TOGETHER_BYTES:
             raise too_large(f"at most {MAX_TOGETHER_BYTES} bytes are taken in this way", closing=False)
-        terms = self._terms(LINES if head.is_lines else ARRAY, head, meter)
+        most = min(self._settings.max_items, MAX_TOGETHER) if is_strict else self._settings.max_items
+        items_of = items_of_lines if terms.form is LINES else items_of_array
+        items = items_of(body, longest=self._settings.max_body, most=most)
         async with self._outflow(send, terms, more) as out, Bulk(self._desk, out, terms) as bulk:
-            if head.prefer.strict:
-                await bulk.take_together(items)
-            else:
-                await bulk.take(items)
-            await bulk.end()
+            problem: Refused | None = None
+            try:
+                await (bulk.take_together(items) if is_strict else bulk.take(items))
+            except Refused as refused:
+                if not bulk.has_begun:
+                    raise
+                problem = refused
+            share.release()
+            await bulk.end(problem)
 
-    def _terms(self, form: Form, head: Head, meter: Meter | None) -> Terms:
+    def _terms(self, form: Form, head: Head, meter: Meter | None, *, streams: bool) -> Terms:
         return Terms(
             form=form,
             trace=head.trace,
             prefer=head.prefer._replace(wait=None),
             max_body=self._settings.max_body,
             retry_after=self._retry_after,
+            most=None if streams else MOST_WHOLE,
             meter=meter,
         )
 
@@ -222,4 +228,5 @@ class Api:
         headers = [(b"content-type", terms.form.media_type), *applied(terms.prefer), *more]
         start = {"type": "http.response.start", "status": 207, "headers": headers}
         folder = self._settings.data if self._settings.data.is_dir() else None
-        return Outflow(send, start, Spool(folder), most=self._settings.max_spool)
+        patience = self._settings.answer_timeout.total_seconds()
+        return Outflow(send, start, Spool(folder), most=self._settings.max_spool, patience=patience)

@@ -39,21 +39,42 @@ class Held:
         self._bytes = 0
 
     @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """The share of one body, given back at the end. It grows by what the function is called with, or Overloaded."""
-        mine = 0
-
-        def grow(size: int) -> None:
-            nonlocal mine
-            if self._bytes + size > self._most:
-                raise Overloaded("too many large bodies are being read")
-            self._bytes += size
-            mine += size
-
+    def share(self) -> Iterator[Share]:
+        """The share of one body; it is given back at the end, if not before."""
+        share = Share(self)
         try:
-            yield grow
+            yield share
         finally:
-            self._bytes -= mine
+            share.release()
+
+    def take(self, size: int) -> None:
+        """So many bytes more are held; Overloaded if they would be too many."""
+        if self._bytes + size > self._most:
+            raise Overloaded("too many large bodies are being read")
+        self._bytes += size
+
+    def give(self, size: int) -> None:
+        """So many are held no more."""
+        self._bytes -= size
+
+
+class Share:
+    """What one body holds of it."""
+
+    def __init__(self, held: Held) -> None:
+        """Nothing yet."""
+        self._held = held
+        self._size = 0
+
+    def grow(self, size: int) -> None:
+        """The body has become so much longer; Overloaded if there is no room for it."""
+        self._held.take(size)
+        self._size += size
+
+    def release(self) -> None:
+        """The body is held no more."""
+        self._held.give(self._size)
+        self._size = 0
 
 
 class Body:

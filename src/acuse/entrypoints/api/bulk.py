@@ -31,7 +31,8 @@ GROUP_BYTES = 1_048_576
 AHEAD = 4
 """Groups of one body that may be under way. All streams together (max_streams) leave room for others in max_waiting."""
 TURN = 64
-"""Items that are judged before others get a turn."""
+TURN_BYTES = 65_536
+"""Items, or bytes of them, that are judged before others get a turn."""
 
 
 class Terms(NamedTuple):
@@ -42,10 +43,16 @@ class Terms(NamedTuple):
     prefer: Preferences
     max_body: int
     retry_after: bytes
+    most: int | None
     meter: Meter | None
 
 
-Group = tuple[list[Entry], Waiter | AcuseError | None]
+class Group(NamedTuple):
+    """Entries in their order; what is known of the doubtful ones; who waits for the others, or why nobody does."""
+
+    entries: list[Entry]
+    earlier: Sequence[Reply]
+    waiter: Waiter | AcuseError | None
 
 
 class Bulk:
@@ -56,9 +63,10 @@ class Bulk:
         self._desk = desk
         self._out = out
         self._terms = terms
-        self._sheet = Sheet(out, terms.form, terms.retry_after, minimal=terms.prefer.minimal)
+        self._sheet = Sheet(out, terms.form, terms.retry_after, minimal=terms.prefer.minimal, most=terms.most)
         self._entries: list[Entry] = []
         self._bytes = 0
+        self._turn = TURN_BYTES
         self._offered: deque[Group] = deque()
         self._moved = asyncio.Event()
         """Something was offered, or answered."""
@@ -81,19 +89,17 @@ class Bulk:
 
     async def take(self, lines: Sequence[Line]) -> None:
         """They are judged, and stored with those before and after them."""
-        for number, line in enumerate(lines, 1):
-            self._entries.append(self._judged(line))
+        for line in lines:
+            self._entries.append(await self._judged(line))
             self._bytes += 0 if isinstance(line, TooLong) else len(line)
             if len(self._entries) >= GROUP or self._bytes >= GROUP_BYTES:
                 await self._offer()
-            if number % TURN == 0:
-                await asyncio.sleep(0)
         if self._entries and not self._offered:
             await self._offer()  # Nothing else is under way: who sends a little at a time need not wait for more.
 
     async def take_together(self, lines: Sequence[Line]) -> None:
         """All are stored, or Refused is raised and none is."""
-        entries = [self._judged(line) for line in lines]
+        entries = [await self._judged(line) for line in lines]
         refused = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Refused)}
         doubtful = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Doubtful)}
         replies: dict[int, Reply] = dict(zip(doubtful, await self._earlier(list(doubtful.values())), strict=True))
@@ -116,7 +122,11 @@ class Bulk:
         self._sheet.end(problem)
         await self._out.finish()
 
-    def _judged(self, line: Line) -> Entry:
+    async def _judged(self, line: Line) -> Entry:
+        self._turn -= TURN_BYTES // TURN if isinstance(line, TooLong) else max(len(line), TURN_BYTES // TURN)
+        if self._turn < 0:
+            self._turn = TURN_BYTES
+            await asyncio.sleep(0)
         if isinstance(line, TooLong):
             return too_large(f"at most {self._terms.max_body} bytes are taken", closing=False)
         try:
@@ -129,7 +139,9 @@ class Bulk:
         submissions = [entry for entry in entries if isinstance(entry, Submission)]
         await self._pace(len(entries))
         await self._until(AHEAD - 1)
-        self._offered.append((entries, await self._waiter(submissions) if submissions else None))
+        # What an id was before is asked before any of its neighbours is stored.
+        earlier = await self._earlier([entry for entry in entries if isinstance(entry, Doubtful)])
+        self._offered.append(Group(entries, earlier, await self._waiter(submissions) if submissions else None))
         self._moved.set()
 
     async def _waiter(self, submissions: Sequence[Submission]) -> Waiter | AcuseError:
@@ -156,21 +168,21 @@ class Bulk:
             while not self._offered:
                 self._moved.clear()
                 await self._moved.wait()
-            await self._answer(*self._offered[0])
+            await self._answer(self._offered[0])
             self._offered.popleft()
             self._moved.set()
 
-    async def _answer(self, entries: list[Entry], waiter: Waiter | AcuseError | None) -> None:
+    async def _answer(self, group: Group) -> None:
         stored: list[Reply] = []
-        match waiter:
-            case AcuseError():
-                stored = [waiter] * len(entries)
-            case asyncio.Future():
+        match group.waiter:
+            case AcuseError() as error:
+                stored = [error] * len(group.entries)
+            case asyncio.Future() as waiter:
                 stored = list(await waiter)
-        of_doubtful = iter(await self._earlier([entry for entry in entries if isinstance(entry, Doubtful)]))
+        of_doubtful = iter(group.earlier)
         of_submissions = iter(stored)
         answers: list[tuple[Entry, Reply | Refused]] = []
-        for entry in entries:
+        for entry in group.entries:
             match entry:
                 case Submission():
                     answers.append((entry, next(of_submissions)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
+from acuse.entrypoints.api.answers import Gone
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
     from types import TracebackType
@@ -20,12 +22,15 @@ class Outflow:
     Many clients read no answer before they have sent the whole body: to wait for them would be to wait for ever.
     """
 
-    def __init__(self, send: Send, start: MutableMapping[str, Any], spool: Spool, *, most: int) -> None:
-        """`start` is sent before the first byte. `most`: bytes that may wait."""
+    def __init__(
+        self, send: Send, start: MutableMapping[str, Any], spool: Spool, *, most: int, patience: float
+    ) -> None:
+        """`start` is sent before the first byte. `most`: bytes that may wait; `patience`: seconds, for room."""
         self._send = send
         self._start = start
         self._spool = spool
         self._most = most
+        self._patience = patience
         self._sender: asyncio.Task[None] | None = None
         self._written = asyncio.Event()
         self._sent = asyncio.Event()
@@ -39,10 +44,14 @@ class Outflow:
             self._sender = asyncio.create_task(self._run())
 
     async def room(self) -> None:
-        """The spool may grow. If nobody reads for too long the connection is cut, and all counts as sent."""
+        """The spool may grow; Gone if the client leaves it full for too long, whatever it sends meanwhile."""
         while len(self._spool) > self._most:
             self._sent.clear()
-            await self._sent.wait()
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._sent.wait()
+            except TimeoutError:
+                raise Gone from None
 
     async def finish(self) -> None:
         """Everything has been sent."""

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from acuse.application.intake import Reply
     from acuse.entrypoints.api.outflow import Outflow
 
+MOST_WHOLE = 2_000_000
+"""Bytes of records and problems in an answer that is sent as a whole. Lambda takes 6 MB, written as JSON."""
+NO_ROOM = Refused(problems.OVERLOADED, "the answer has no room for it: send it again, with fewer others")
+"""It may have been stored: then it is replayed."""
+
 Entry = Submission | Doubtful | Refused
 
 
@@ -41,12 +46,14 @@ ARRAY = Form(JSON, begin=b'{"items":[', between=b",", after=b"", totals=b"],", e
 class Sheet:
     """Written item by item, in order."""
 
-    def __init__(self, out: Outflow, form: Form, retry_after: bytes, *, minimal: bool) -> None:
-        """Nothing is written yet."""
+    def __init__(self, out: Outflow, form: Form, retry_after: bytes, *, minimal: bool, most: int | None) -> None:
+        """Nothing is written yet. `most`: bytes of records and problems, where the answer must be sent as a whole."""
         self._out = out
         self._form = form
         self._retry_after = retry_after
         self._minimal = minimal
+        self._most = most
+        self._size = 0
         self._index = 0
         self._statuses: Counter[int] = Counter()
 
@@ -61,6 +68,9 @@ class Sheet:
         pieces: list[bytes] = []
         for entry, reply in answers:
             status, name, content = self._outcome(reply)
+            if self._most is not None and self._size + len(content) > self._most:
+                status, name, content = self._outcome(NO_ROOM)
+            self._size += len(content)
             submission = entry.submission if isinstance(entry, Doubtful) else entry
             id_ = b"null" if isinstance(submission, Refused) else b'"%b"' % submission.id.encode()
             before = form.between if self._index else form.begin

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_ARRAY = 1_048_576
 MAX_ITEMS = 4_000
-"""An answer may have 6 MB (Lambda quotas, "Invocation payload"): that is what these items come back as."""
 ANYWHERE = "0.0.0.0"  # noqa: S104  (nothing listens; it says that a key is wanted unless something in front asks)
 MAX_WAIT = timedelta(seconds=20)
 """An HTTP API waits 30 seconds for a function (API Gateway quotas, "Integration timeout")."""
