@@ -7,7 +7,6 @@ import os
 import secrets
 import subprocess
 import sys
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,14 +134,13 @@ def test_many_requests_are_answered_each_in_its_place(stage: Stage, api: Functio
     assert all(stage.record(item["id"]).status is Status.ACCEPTED for item in items)
 
 
-def test_a_function_asks_for_a_key_unless_it_is_told_that_something_in_front_does(stage: Stage) -> None:
-    keyring = DynamoKeyring(stage.table)
-    key, text = new_key(f"k{uuid.uuid4().hex[:8]}", secrets.token_bytes(SECRET_BYTES), SystemClock().now())
+def test_a_function_asks_for_a_key_unless_it_is_told_that_something_in_front_does() -> None:
+    key, text = new_key("client", secrets.token_bytes(SECRET_BYTES), SystemClock().now())
     request = json.dumps({"id": new_id(), "action": "echo"}).encode()
-    with stage.function("api", ACUSE_ALLOW_ANYONE="false", ACUSE_KEYS_REFRESH="0") as api:
+    with Stage() as stage, stage.function("api", ACUSE_ALLOW_ANYONE="false", ACUSE_KEYS_REFRESH="0") as api:
         assert api.invoke(http(request))["statusCode"] == 401
 
-        keyring.put(key)
+        DynamoKeyring(stage.table).put(key)
 
         assert api.invoke(http(request))["statusCode"] == 401
         assert api.invoke(http(request, authorization=f"Bearer {text}"))["statusCode"] == 201
