@@ -30,9 +30,9 @@ GROUP_BYTES = 1_048_576
 """Items, or bytes of them, that are offered together."""
 AHEAD = 4
 """Groups of one body that may be under way. All streams together (max_streams) leave room for others in max_waiting."""
-TURN = 64
-TURN_BYTES = 65_536
-"""Items, or bytes of them, that are judged before others get a turn."""
+TURN = 65_536
+LEAST = 512
+"""Bytes that are judged before others get a turn; a short item counts as so many."""
 
 
 class Terms(NamedTuple):
@@ -66,7 +66,7 @@ class Bulk:
         self._sheet = Sheet(out, terms.form, terms.retry_after, minimal=terms.prefer.minimal, most=terms.most)
         self._entries: list[Entry] = []
         self._bytes = 0
-        self._turn = TURN_BYTES
+        self._turn = TURN
         self._offered: deque[Group] = deque()
         self._moved = asyncio.Event()
         """Something was offered, or answered."""
@@ -90,8 +90,12 @@ class Bulk:
     async def take(self, lines: Sequence[Line]) -> None:
         """They are judged, and stored with those before and after them."""
         for line in lines:
-            self._entries.append(await self._judged(line))
-            self._bytes += 0 if isinstance(line, TooLong) else len(line)
+            self._entries.append(self._judged(line))
+            size = 0 if isinstance(line, TooLong) else len(line)
+            self._bytes += size
+            self._turn -= max(size, LEAST)
+            if self._turn < 0:
+                await self._give_way()
             if len(self._entries) >= GROUP or self._bytes >= GROUP_BYTES:
                 await self._offer()
         if self._entries and not self._offered:
@@ -99,7 +103,10 @@ class Bulk:
 
     async def take_together(self, lines: Sequence[Line]) -> None:
         """All are stored, or Refused is raised and none is."""
-        entries = [await self._judged(line) for line in lines]
+        entries: list[Entry] = []
+        for line in lines:
+            entries.append(self._judged(line))
+            await self._give_way()
         refused = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Refused)}
         doubtful = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Doubtful)}
         replies: dict[int, Reply] = dict(zip(doubtful, await self._earlier(list(doubtful.values())), strict=True))
@@ -122,11 +129,11 @@ class Bulk:
         self._sheet.end(problem)
         await self._out.finish()
 
-    async def _judged(self, line: Line) -> Entry:
-        self._turn -= TURN_BYTES // TURN if isinstance(line, TooLong) else max(len(line), TURN_BYTES // TURN)
-        if self._turn < 0:
-            self._turn = TURN_BYTES
-            await asyncio.sleep(0)
+    async def _give_way(self) -> None:
+        self._turn = TURN
+        await asyncio.sleep(0)
+
+    def _judged(self, line: Line) -> Entry:
         if isinstance(line, TooLong):
             return too_large(f"at most {self._terms.max_body} bytes are taken", closing=False)
         try:

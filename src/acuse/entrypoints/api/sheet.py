@@ -66,18 +66,19 @@ class Sheet:
         """The next items, and what came of them."""
         form = self._form
         pieces: list[bytes] = []
-        for entry, reply in answers:
+        for index, (entry, reply) in enumerate(answers, self._index):
             status, name, content = self._outcome(reply)
-            if self._most is not None and self._size + len(content) > self._most:
-                status, name, content = self._outcome(NO_ROOM)
-            self._size += len(content)
+            if self._most is not None:
+                self._size += len(content)
+                if self._size > self._most:
+                    status, name, content = self._outcome(NO_ROOM)
             submission = entry.submission if isinstance(entry, Doubtful) else entry
             id_ = b"null" if isinstance(submission, Refused) else b'"%b"' % submission.id.encode()
-            before = form.between if self._index else form.begin
-            item = (before, self._index, id_, status, name, content, form.after)
+            before = form.between if index else form.begin
+            item = (before, index, id_, status, name, content, form.after)
             pieces.append(b'%b{"index":%d,"id":%b,"status":%d,"%b":%b}%b' % item)
-            self._index += 1
             self._statuses[status] += 1
+        self._index += len(answers)
         self._out.write(b"".join(pieces))
 
     def end(self, problem: Refused | None) -> None:
