@@ -466,6 +466,27 @@ def test_an_action_that_is_unknown_is_no_conflict_with_what_comes_after_it(clien
     assert [answer["status"] for answer in answers] == [422, 201]
 
 
+def test_a_client_that_reads_nothing_is_cut_off_although_it_goes_on_sending(store: SqliteStore) -> None:
+    chosen = msgspec.structs.replace(SETTINGS, max_spool=1_000, answer_timeout=timedelta(seconds=0.5), min_rate=1)
+    with served(store, chosen) as where, socket.create_connection(where, timeout=30) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        connection.setblocking(False)
+        lines = b"1\n" * 10_000
+        sent = b"%x\r\n%b\r\n" % (len(lines), lines) * 100
+
+        def is_cut_off() -> bool:
+            nonlocal sent
+            try:
+                sent = sent[connection.send(sent[:1_000]) :] or b"1\r\n1\r\n"
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            return False
+
+        until(is_cut_off, "the end of a connection that nobody reads")
+
+
 def test_a_client_that_knows_no_chunks_gets_a_length(address: tuple[str, int]) -> None:
     """As a proxy that speaks HTTP/1.0 to what is behind it."""
     content = b"\n".join(body() for _ in range(100))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -252,16 +254,28 @@ def test_what_is_no_problem_document_is_told_by_its_status(document: bytes) -> N
     assert str(problem_of(document, 599)) == "599 not understood"
 
 
-def test_errors_tell_what_is_to_be_done_and_survive_another_process() -> None:
-    conflict = error_of(Problem(status=409, title="Other"))
-    waiting = error_of(Problem(status=429, title="Slow"), SECOND)
+def test_errors_tell_what_is_to_be_done() -> None:
+    assert isinstance(error_of(Problem(status=409, title="Other")), Conflict)
+    assert isinstance(error_of(Problem(status=429, title="Slow"), SECOND), Busy)
 
-    assert isinstance(conflict, Conflict)
-    assert isinstance(waiting, Busy)
-    for error in (conflict, waiting, Unreachable("gone")):
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301
-        assert (type(again), str(again)) == (type(error), str(error))
-    assert pickle.loads(pickle.dumps(waiting)).retry_after == SECOND  # noqa: S301
+
+def test_errors_come_whole_out_of_another_process() -> None:
+    code = """
+import pickle, sys
+from datetime import timedelta
+from acuse.client.errors import Unreachable, error_of
+from acuse.client.problem import Problem
+conflict = error_of(Problem(status=409, title="Other"))
+waiting = error_of(Problem(status=429, title="Slow"), timedelta(seconds=1))
+sys.stdout.buffer.write(pickle.dumps([conflict, waiting, Unreachable("gone")]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+    conflict, waiting, gone = pickle.loads(run.stdout)  # noqa: S301
+
+    assert [type(one) for one in (conflict, waiting, gone)] == [Conflict, Busy, Unreachable]
+    assert [str(one) for one in (conflict, gone)] == [str(error_of(Problem(status=409, title="Other"))), "gone"]
+    assert waiting.retry_after == SECOND
 
 
 def test_an_item_has_a_record_or_a_problem() -> None:
