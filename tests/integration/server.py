@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import msgspec
 import uvloop
 
 from acuse.adapters.clock import SystemClock
@@ -17,6 +19,7 @@ from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.process import server
+from tests.unit.test_intake import GatedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,3 +73,13 @@ def hosted(make: Callable[[], Any], settings: Settings) -> Iterator[tuple[tuple[
     finally:
         running.result(30).should_exit = True
         thread.join()
+
+
+@contextmanager
+def gated(settings: Settings, **changed: int) -> Iterator[tuple[GatedStore, httpx.Client]]:
+    """A store that waits at its gate, and a client of the service over it."""
+    store = GatedStore()
+    chosen = msgspec.structs.replace(settings, **changed)
+    with served(store, chosen) as where, httpx.Client(base_url="http://{}:{}".format(*where), timeout=60) as client:
+        yield store, client
+        store.gate.release(1_000)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +19,17 @@ import msgspec
 import pytest
 
 from acuse.adapters.clock import SystemClock
-from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
 from acuse.domain.errors import StoreUnavailable
 from acuse.entrypoints.api import bulk
 from tests.acceptance.service import until
-from tests.integration.server import served
+from tests.integration.server import gated, served
 from tests.requests import body, new_id, submission
-from tests.unit.test_intake import GatedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from acuse.adapters.sqlite.store import SqliteStore
 
 PATH = "/v1/requests"
 JSON = {"content-type": "application/json"}
@@ -40,26 +37,6 @@ NDJSON = {"content-type": "application/x-ndjson"}
 STRICT = {"prefer": "handling=strict"}
 KINDS = pytest.mark.parametrize("kind", ["lines", "array"])
 SETTINGS = Settings(max_body=1_000, max_array=20_000, max_items=150, retry_after=timedelta(seconds=7))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
-    path: Path = tmp_path_factory.mktemp("bulk") / "acuse.db"
-    database = Database(path, durable=True, busy=timedelta(seconds=5))
-    yield SqliteStore(database, SystemClock())
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def address(store: SqliteStore) -> Iterator[tuple[str, int]]:
-    with served(store, SETTINGS) as where:
-        yield where
-
-
-@pytest.fixture(scope="module")
-def client(address: tuple[str, int]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url="http://{}:{}".format(*address), timeout=60) as made:
-        yield made
 
 
 def send(client: httpx.Client, kind: str, items: list[bytes], **headers: str) -> httpx.Response:
@@ -256,19 +233,10 @@ def test_together_there_is_a_bound(client: httpx.Client, kind: str) -> None:
     assert send(client, kind, [body() for _ in range(101)], **STRICT).status_code == 413
 
 
-@contextmanager
-def gated(**settings: int) -> Iterator[tuple[GatedStore, httpx.Client]]:
-    store = GatedStore()
-    chosen = msgspec.structs.replace(SETTINGS, **settings)
-    with served(store, chosen) as where, httpx.Client(base_url="http://{}:{}".format(*where), timeout=60) as client:
-        yield store, client
-        store.gate.release(1_000)
-
-
 @KINDS
 def test_items_that_cannot_be_stored_now_are_503(kind: str) -> None:
     refused = submission()
-    with gated() as (store, client):
+    with gated(SETTINGS) as (store, client):
         store.gate.release(1_000)
         store.refused.add(refused.id)
 
@@ -285,7 +253,7 @@ def test_items_that_cannot_be_stored_now_are_503(kind: str) -> None:
 
 @KINDS
 def test_together_a_store_that_is_away_is_503(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with gated() as (store, client):
+    with gated(SETTINGS) as (store, client):
 
         def away(_: object) -> Any:
             raise StoreUnavailable("away")
@@ -298,7 +266,7 @@ def test_together_a_store_that_is_away_is_503(kind: str, monkeypatch: pytest.Mon
 
 
 def test_items_beyond_what_may_wait_are_503() -> None:
-    with gated(max_waiting=2) as (store, client), ThreadPoolExecutor() as pool:
+    with gated(SETTINGS, max_waiting=2) as (store, client), ThreadPoolExecutor() as pool:
         waits = pool.submit(client.post, PATH, content=body(), headers=JSON)
         assert store.entered.acquire(timeout=30)
 
@@ -313,7 +281,7 @@ def test_items_beyond_what_may_wait_are_503() -> None:
 
 def test_a_body_that_needs_more_room_than_there_is_waits_for_its_own_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "GROUP", 10)
-    with gated(max_waiting=25) as (store, client):
+    with gated(SETTINGS, max_waiting=25) as (store, client):
         store.gate.release(1_000)
 
         assert read(send(client, "lines", [body() for _ in range(500)]))[1] == totals(accepted=500)

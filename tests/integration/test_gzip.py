@@ -6,24 +6,19 @@ import asyncio
 import gzip
 import json
 import socket
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
-from acuse.adapters.clock import SystemClock
-from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.store import SqliteStore
 from acuse.config import Settings
 from acuse.entrypoints.api.body import Body
 from acuse.entrypoints.api.expansion import PIECE
-from tests.integration.server import served
 from tests.requests import body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import httpx
+
+    from acuse.adapters.sqlite.store import SqliteStore
 
 PATH = "/v1/requests"
 JSON = "application/json"
@@ -33,26 +28,6 @@ MANY_LINES = 40_000_000
 LARGE = Settings(max_array=MANY_LINES)
 TURN_BYTES = 4_096
 """Of gzip: after at most so many others get a turn."""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
-    path: Path = tmp_path_factory.mktemp("gzip") / "acuse.db"
-    database = Database(path, durable=True, busy=timedelta(seconds=5))
-    yield SqliteStore(database, SystemClock())
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def address(store: SqliteStore) -> Iterator[tuple[str, int]]:
-    with served(store, SETTINGS) as where:
-        yield where
-
-
-@pytest.fixture(scope="module")
-def client(address: tuple[str, int]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url="http://{}:{}".format(*address), timeout=60) as made:
-        yield made
 
 
 def post(client: httpx.Client, zipped: bytes, media_type: str = JSON, coding: str = "gzip") -> httpx.Response:

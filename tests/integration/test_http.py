@@ -6,55 +6,32 @@ import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import httpx
-import msgspec
 import pytest
 
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.memory_keyring import MemoryKeyring
-from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.store import SqliteStore
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.domain.errors import StoreUnavailable
 from acuse.entrypoints.api.app import Api
-from tests.integration.server import served
+from tests.integration.server import gated, served
 from tests.requests import body, new_id, submission
-from tests.unit.test_intake import GatedStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
-    from pathlib import Path
+
+    import httpx
+
+    from acuse.adapters.sqlite.store import SqliteStore
 
 PATH = "/v1/requests"
 JSON = {"content-type": "application/json"}
 SETTINGS = Settings(max_body=1_000, retry_after=timedelta(seconds=7))
 HASTY = Settings(body_timeout=timedelta(seconds=0.2))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
-    path: Path = tmp_path_factory.mktemp("http") / "acuse.db"
-    database = Database(path, durable=True, busy=timedelta(seconds=5))
-    yield SqliteStore(database, SystemClock())
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def address(store: SqliteStore) -> Iterator[tuple[str, int]]:
-    with served(store, SETTINGS) as where:
-        yield where
-
-
-@pytest.fixture(scope="module")
-def client(address: tuple[str, int]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url="http://{}:{}".format(*address)) as made:
-        yield made
 
 
 def post(client: httpx.Client, content: bytes, **headers: str) -> httpx.Response:
@@ -383,17 +360,8 @@ def test_a_request_from_before_its_action_went_can_still_be_read(client: httpx.C
     assert post(client, body(action="gone")).status_code == 422
 
 
-@contextmanager
-def gated(**settings: int) -> Iterator[tuple[GatedStore, httpx.Client]]:
-    store = GatedStore()
-    chosen = msgspec.structs.replace(SETTINGS, **settings)
-    with served(store, chosen) as address, httpx.Client(base_url="http://{}:{}".format(*address)) as client:
-        yield store, client
-        store.gate.release(1_000)
-
-
 def test_a_store_that_cannot_be_reached_is_503_and_says_nothing_of_itself() -> None:
-    with gated() as (store, client):
+    with gated(SETTINGS) as (store, client):
         store.error = StoreUnavailable("/secret/path is full")
         store.gate.release(100)
 
@@ -407,7 +375,7 @@ def test_a_store_that_cannot_be_reached_is_503_and_says_nothing_of_itself() -> N
 
 
 def test_past_the_bound_of_what_waits_it_is_503_and_what_waits_is_not_lost() -> None:
-    with gated(max_waiting=3) as (store, client), ThreadPoolExecutor(8) as pool:
+    with gated(SETTINGS, max_waiting=3) as (store, client), ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(post, client, body()) for _ in range(8)]
         refused = [one.result() for one in islice(as_completed(waiting, timeout=30), 5)]
         store.gate.release(1_000)

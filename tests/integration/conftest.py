@@ -1,0 +1,36 @@
+"""The public plane over a SQLite file, with the SETTINGS of the module that asks for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from acuse.adapters.clock import SystemClock
+from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.store import SqliteStore
+from tests.integration.server import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    database = Database(tmp_path_factory.mktemp("data") / "acuse.db", durable=True, busy=timedelta(seconds=5))
+    yield SqliteStore(database, SystemClock())
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def address(store: SqliteStore, request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    with served(store, request.module.SETTINGS) as where:
+        yield where
+
+
+@pytest.fixture(scope="module")
+def client(address: tuple[str, int]) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url="http://{}:{}".format(*address), timeout=60) as made:
+        yield made
