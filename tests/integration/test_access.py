@@ -412,12 +412,13 @@ def test_many_in_one_body_are_slowed_down_and_not_refused(kind: str, monkeypatch
         assert post(client).status_code == 429
 
 
-def test_a_body_that_would_be_held_up_for_long_is_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [15, 40])
+def test_a_body_that_would_be_held_up_for_long_is_read_no_further(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """A slow body takes up room that others want."""
     monkeypatch.setattr(bulk_module, "GROUP", 10)
     where = served(MemoryStore(Memory(SystemClock())), Settings(rate=2))
     with where as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as client:
-        lines = b"".join(body() + b"\n" for _ in range(40))
+        lines = b"".join(body() + b"\n" for _ in range(count))
 
         response = client.post(PATH, content=lines, headers=NDJSON)
 

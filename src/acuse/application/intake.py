@@ -11,7 +11,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable, Unavailable
-from acuse.domain.outcome import Addition, Conflict, Existing, Receipt, Together, Withheld
+from acuse.domain.outcome import Addition, Conflict, Existing, Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Offer(NamedTuple, Generic[W]):
     together: bool
 
 
-Reply = Receipt | Withheld | AcuseError
+Reply = Together | AcuseError
 
 
 class Intake(Generic[W]):
@@ -172,7 +172,7 @@ class Intake(Generic[W]):
         return [(offer.waiter, list(islice(replies, len(offer.submissions)))) for offer in offers]
 
 
-def judge(submission: Submission, added: Addition | Together) -> Receipt | Withheld | StoreUnavailable:
+def judge(submission: Submission, added: Addition | Together) -> Together | StoreUnavailable:
     """The same id with other content is a conflict."""
     if isinstance(added, Existing) and added.record.fingerprint != submission.fingerprint:
         return Conflict(added.record)

@@ -1,4 +1,4 @@
-"""The command line: serve, work, submit, show, retry, keys."""
+"""The command line."""
 
 from __future__ import annotations
 

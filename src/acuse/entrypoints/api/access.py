@@ -54,7 +54,8 @@ class Access:
         """The keys are those of the store; one look serves all who need it. Raises StoreUnavailable at first only."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
-            self._reading.add_done_callback(asyncio.Task.exception)  # Those who asked may have left.
+            # Those who asked may have left: then nobody else looks at what became of it.
+            self._reading.add_done_callback(lambda read: read.cancelled() or read.exception())
         await asyncio.shield(self._reading)
 
     def admit(self, authorization: str | None) -> Meter | None:

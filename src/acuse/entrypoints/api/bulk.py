@@ -124,7 +124,10 @@ class Bulk:
     async def end(self, problem: Refused | None = None) -> None:
         """The answer is complete. `problem`: why the body could not be read any further."""
         if self._entries:
-            await self._offer()
+            try:
+                await self._offer()
+            except Refused as refused:  # The rate is used up.
+                problem = problem or refused
         await self._until(0)
         self._sheet.end(problem)
         await self._out.finish()

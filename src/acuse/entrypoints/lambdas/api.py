@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from acuse.config import Settings
 
-
 MAX_ARRAY = 1_048_576
 MAX_ITEMS = 4_000
+"""A function is given up to 6 MB, and may answer as much (Lambda quotas); many items have long answers."""
 ANYWHERE = "0.0.0.0"  # noqa: S104  (nothing listens; it says that a key is wanted unless something in front asks)
 MAX_WAIT = timedelta(seconds=20)
 """An HTTP API waits 30 seconds for a function (API Gateway quotas, "Integration timeout")."""
