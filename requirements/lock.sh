@@ -12,3 +12,5 @@ compile dev --extra aws --extra examples --group dev
 compile run --group build --constraint requirements/dev.txt
 compile examples --extra examples --group build --constraint requirements/dev.txt
 compile lambda --extra aws --constraint requirements/dev.txt
+compile mutation --extra aws --extra examples --group mutation --constraint requirements/dev.txt
+compile peers --group peers --constraint requirements/dev.txt
