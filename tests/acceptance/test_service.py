@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -265,6 +266,18 @@ def test_every_process_that_dies_is_started_again(data: Path) -> None:
         assert service.ended(service.accept())["status"] == "finished"
         until(lambda: service.ready() and len(service.pids("worker")) == 2, "all of it")
         assert not any(exists(pid) for pid in killed)
+
+
+def test_one_that_worked_before_it_was_killed_is_not_waited_for_long(data: Path) -> None:
+    with Running(data, "--workers", 0) as service:
+        for _ in range(7):
+            service.accept()
+            service.kill("api")
+        service.accept()
+
+        pauses = [float(pause) for pause in re.findall(r"process_name=api .* pause=(\S+)", service.log.read_text())]
+
+    assert pauses == [0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

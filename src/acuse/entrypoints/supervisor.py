@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from acuse.domain.errors import Misconfigured
 from acuse.entrypoints.process import INTAKE, Orders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from acuse.config import Settings
 
@@ -27,6 +29,8 @@ MODULE = "acuse.entrypoints.process"
 LOOK_SECONDS = 0.05
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
+LONGEST_PAUSE_AFTER_WORK = 1.0
+"""Of one that did its work before it died: something killed it, and those who wait for it should not wait long."""
 BACKLOG = 2048
 GRACE_SECONDS = 5.0
 """How much longer than its drain a process may take to end before it is killed."""
@@ -35,9 +39,10 @@ GRACE_SECONDS = 5.0
 class Child:
     """One process that is kept running."""
 
-    def __init__(self, name: str, orders: Orders, settings: Settings) -> None:
-        """Not yet started."""
+    def __init__(self, name: str, orders: Orders, settings: Settings, age: Callable[[], float]) -> None:
+        """Not yet started. `age`: seconds since it last showed that it works."""
         self.name = name
+        self._age = age
         self._orders = orders
         self._environment = {**os.environ, **settings.to_environment()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,7 +56,9 @@ class Child:
             code = self._process.poll()
             if code is None:
                 return
-            self._pause = FIRST_PAUSE if now - self._started > LONGEST_PAUSE else min(2 * self._pause, LONGEST_PAUSE)
+            lived = now - self._started
+            longest = LONGEST_PAUSE_AFTER_WORK if self._age() < lived else LONGEST_PAUSE
+            self._pause = FIRST_PAUSE if lived > LONGEST_PAUSE else min(2 * self._pause, longest)
             self._not_before = now + self._pause
             log.warning("process ended", extra={"process_name": self.name, "code": code, "pause": self._pause})
             self._process = None
@@ -101,6 +108,7 @@ class Supervisor:
         self._public = _listen(settings.host, settings.port)
         self._ops = _listen(settings.ops_host, settings.ops_port)
         self._pulse = Pulse.create(1 + settings.workers)
+        self._ages = Pulse(self._pulse)
 
     @property
     def public_address(self) -> str:
@@ -133,7 +141,8 @@ class Supervisor:
 
     def _child(self, name: str, kind: str, *, place: int = INTAKE, listen: int | None = None) -> Child:
         orders = Orders(kind=kind, parent=os.getpid(), pulse=self._pulse, place=place, listen=listen)
-        return Child(name, orders, self._settings)
+        has_pulse = kind != "ops"
+        return Child(name, orders, self._settings, partial(self._ages.age, place) if has_pulse else lambda: math.inf)
 
     def _end(self, children: Sequence[Child]) -> None:
         for child in children:
