@@ -1,0 +1,1 @@
+"""The service under a sceptic: clients with a ledger of their own, while its processes are killed and stopped."""
