@@ -13,4 +13,5 @@ class StillClock:
         return self.time
 
     def advance(self, by: timedelta) -> None:
+        """By less than zero: it was set back."""
         self.time += by

@@ -170,6 +170,9 @@ class Aws(Live):
         assert deliveries
         self.pass_time(self._lease)
 
+    def set_clock(self, by: timedelta) -> None:
+        self.clock.advance(by)
+
 
 def aws(lease: timedelta, bounds: Mapping[str, int | None]) -> AbstractContextManager[Aws]:
     return closing(Aws(lease, bounds))

@@ -55,6 +55,9 @@ class Backend(Protocol):
     def lapse(self, deliveries: Sequence[Delivery]) -> None:
         """Their leases have run out; nobody else has received them yet."""
 
+    def set_clock(self, by: timedelta) -> None:
+        """The clock of this machine was set, back or forth; no time has passed."""
+
 
 class _Clocked:
     fences = counts_when_received = True
@@ -71,6 +74,9 @@ class _Clocked:
     def lapse(self, deliveries: Sequence[Delivery]) -> None:
         assert deliveries
         self.clock.advance(LEASE)
+
+    def set_clock(self, by: timedelta) -> None:
+        self.clock.advance(by)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +20,9 @@ from tests.contract.backend import BACKENDS, LEASE, Backend
 from tests.requests import new_id, record
 
 NOW = timedelta(0)
+HOUR = timedelta(hours=1)
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
+"""Due whatever the clock says."""
 IDS = [new_id() for _ in range(4)]
 
 
@@ -68,13 +71,16 @@ class Machine(RuleBasedStateMachine):
         for added, addition in zip(records, self.backend.store.add(records), strict=True):
             key = Key(added.id)
             assert isinstance(addition, Existing if key in self.model else Added)
-            self.model.setdefault(key, Modelled(due=self.backend.clock.now(), body=added.body))
+            self.model.setdefault(key, Modelled(due=AT_ONCE, body=added.body))
             assert addition.record.body == self.model[key].body
 
     @rule(target=held, limit=st.integers(1, 5))
     def receive(self, limit: int) -> object:
-        due = {key for key, one in self.model.items() if one.due is not None and one.due <= self.backend.clock.now()}
+        return multiple(*self._receive(limit))
+
+    def _receive(self, limit: int) -> list[Delivery]:
         deliveries = self.backend.queue.receive(limit, NOW)
+        due = {key for key, one in self.model.items() if self._is_due(one)}
         if any(one.is_loose for one in self.model.values()):
             deliveries = [one for one in deliveries if not self._is_spurious(one)]
         else:
@@ -85,7 +91,7 @@ class Machine(RuleBasedStateMachine):
             assert one.attempt == known.attempts + 1 or known.is_loose
             known.attempts, known.token, known.due = one.attempt, one.token, self.backend.clock.now() + LEASE
             self.turns[one.key, one.token] = known.turn
-        return multiple(*deliveries)
+        return deliveries
 
     @rule(delivery=held, failed=st.booleans())
     def settle(self, delivery: Delivery, *, failed: bool) -> None:
@@ -112,17 +118,17 @@ class Machine(RuleBasedStateMachine):
             self.backend.queue.ack([delivery])
             self._loosen(delivery)
             known.parts, known.attempts, known.token, known.turn = parts, 0, None, known.turn + 1
-            known.due = None if parts else self.backend.clock.now()
+            known.due = None if parts else AT_ONCE
             for number in range(parts):
                 key = Key(delivery.key.id, number + 1)
-                self.model[key] = Modelled(due=self.backend.clock.now(), body=b"%d" % number)
+                self.model[key] = Modelled(due=AT_ONCE, body=b"%d" % number)
 
     @rule(delivery=held, delay=st.sampled_from([NOW, LEASE * 3]), charged=st.booleans())
     def release(self, delivery: Delivery, delay: timedelta, *, charged: bool) -> None:
         self.backend.queue.release([delivery], delay, charged=charged)
         if self._leases(delivery):
             known = self.model[delivery.key]
-            known.token, known.due = None, self.backend.clock.now() + delay
+            known.token, known.due = None, self.backend.clock.now() + delay if delay else AT_ONCE
             known.attempts -= not charged
 
     @rule(delivery=held)
@@ -148,7 +154,7 @@ class Machine(RuleBasedStateMachine):
             return
         again = [one for key, one in self._parts(id_) if one.status is Status.FAILED]
         for one in again or [known]:
-            one.due = self.backend.clock.now()
+            one.due = AT_ONCE
         for one in [known, *again]:
             one.status, one.attempts, one.shown = Status.ACCEPTED, 0, 0
             one.turn += 1
@@ -167,6 +173,7 @@ class Machine(RuleBasedStateMachine):
                 one = records[key.id]
                 assert (one.body, one.status, one.attempts) == (known.body, known.status, self._shown(known))
                 assert (one.finished_at is None) == (known.status is Status.ACCEPTED)
+                assert one.finished_at is None or one.finished_at >= one.created_at
                 assert (None if one.progress is None else one.progress.parts) == known.parts
                 if one.progress is not None:
                     statuses = [part.status for _, part in self._parts(key.id)]
@@ -192,11 +199,17 @@ class Machine(RuleBasedStateMachine):
     def _is_spurious(self, delivery: Delivery) -> bool:
         """Whether it was delivered once too often; then it is put away, as a worker does that finds nothing to do."""
         known = self.model[delivery.key]
-        due = known.due is not None and known.due <= self.backend.clock.now()
-        if known.is_loose and not due:
+        if known.is_loose and not self._is_due(known):
             self.backend.queue.ack([delivery])
             return True
         return False
+
+    def _is_due(self, known: Modelled) -> bool:
+        """Also where the lease ends so late that the clock must have been set back since it was given."""
+        if known.due is None:
+            return False
+        now = self.backend.clock.now()
+        return known.due <= now or (known.token is not None and known.due > now + LEASE * 2)
 
     def _is_wanted(self, delivery: Delivery) -> bool:
         known = self.model[delivery.key]
@@ -215,14 +228,22 @@ class Machine(RuleBasedStateMachine):
     def _part_ended(self, key: Key) -> None:
         if key.part and all(one.status is not Status.ACCEPTED for _, one in self._parts(key.id)):
             request = self.model[Key(key.id)]
-            request.due, request.attempts = self.backend.clock.now(), 0
+            request.due, request.attempts = AT_ONCE, 0
 
 
-class MemoryMachine(Machine):
+class ClockedMachine(Machine):
+    """Time passes by the clock alone, which may be set while it goes."""
+
+    @rule(by=st.sampled_from([-HOUR, -LEASE * 2, -LEASE, HOUR]))
+    def set_clock(self, by: timedelta) -> None:
+        self.backend.set_clock(by)
+
+
+class MemoryMachine(ClockedMachine):
     name = "memory"
 
 
-class SqliteMachine(Machine):
+class SqliteMachine(ClockedMachine):
     name = "sqlite"
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from acuse.domain.delivery import Delivery, Ending
-from acuse.domain.record import Key
+from acuse.domain.record import Failure, Key, Reason
 from tests.contract.backend import LEASE
 from tests.requests import record
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NOW = timedelta(0)
 SOON = timedelta(seconds=30)
+HOUR = timedelta(hours=1)
 BOUND = 2
 """Of the action `limited`."""
 
@@ -25,6 +26,13 @@ def added(backend: Backend, count: int = 1, **members: str) -> list[Key]:
     records = [record(backend.clock.now(), **members) for _ in range(count)]
     backend.store.add(records)
     return [Key(one.id) for one in records]
+
+
+def end(backend: Backend, delivery: Delivery, *, failed: bool = False) -> None:
+    error = Failure(Reason.RAISED, "no") if failed else None
+    ending = Ending(delivery=delivery, at=backend.clock.now(), result=None if failed else b"1", error=error)
+    assert backend.store.settle([ending]) == [True]
+    backend.queue.ack([delivery])
 
 
 def receive(backend: Backend, limit: int = 100) -> list[Delivery]:
@@ -213,6 +221,109 @@ def test_what_was_given_back_in_order_was_not_cut_off(backend: Backend) -> None:
     backend.queue.release(receive(backend), NOW, charged=True)
 
     assert [one.was_cut_off for one in receive(backend)] == [False]
+
+
+def test_what_is_due_at_once_is_so_although_the_clock_was_set_back(backend: Backend) -> None:
+    [new] = added(backend)
+    backend.set_clock(-HOUR)
+    [delivery] = receive(backend)
+    assert delivery.key == new
+
+    backend.queue.release([delivery], NOW, charged=False)
+    backend.set_clock(-HOUR)
+    [delivery] = receive(backend)
+    assert backend.store.plan(delivery, [b"1"])
+    backend.queue.ack([delivery])
+    backend.set_clock(-HOUR)
+    [part] = receive(backend)
+    assert part.key == Key(new.id, 1)
+
+    end(backend, part, failed=True)
+    backend.set_clock(-HOUR)
+    [merge] = receive(backend)
+    assert merge.key == new
+
+    end(backend, merge, failed=True)
+    backend.store.reopen([new.id])
+    backend.set_clock(-HOUR)
+    assert [one.key for one in receive(backend)] == [part.key]
+
+
+def test_a_request_without_parts_is_merged_although_the_clock_was_set_back(backend: Backend) -> None:
+    [new] = added(backend)
+    [delivery] = receive(backend)
+    assert backend.store.plan(delivery, [])
+    backend.queue.ack([delivery])
+    backend.set_clock(-HOUR)
+
+    [merge] = receive(backend)
+    end(backend, merge, failed=True)
+    backend.store.reopen([new.id])
+    backend.set_clock(-HOUR)
+
+    assert [one.key for one in receive(backend)] == [new]
+
+
+def test_what_a_silent_worker_held_is_delivered_again_although_the_clock_was_set_back(backend: Backend) -> None:
+    added(backend)
+    [first] = receive(backend)
+    backend.set_clock(-HOUR)
+
+    backend.lapse([first])
+
+    [second] = receive(backend)
+    assert (second.key, second.attempt, second.was_cut_off) == (first.key, 2, True)
+
+
+def test_a_lease_holds_after_the_clock_was_set_back_once_it_is_renewed(backend: Backend) -> None:
+    added(backend)
+    [delivery] = receive(backend)
+    backend.set_clock(-HOUR)
+
+    backend.queue.extend([delivery])
+
+    assert receive(backend) == []
+    backend.lapse([delivery])
+    assert len(receive(backend)) == 1
+
+
+def test_a_lease_holds_when_the_clock_is_set_back_a_little(backend: Backend) -> None:
+    added(backend)
+    [delivery] = receive(backend)
+
+    backend.set_clock(-LEASE)
+
+    assert receive(backend) == []
+    backend.pass_time(LEASE * 2)
+    assert [one.key for one in receive(backend)] == [delivery.key]
+
+
+def test_what_is_delayed_waits_longer_by_no_more_than_the_clock_was_set_back(backend: Backend) -> None:
+    keys = added(backend)
+    backend.queue.release(receive(backend), SOON, charged=True)
+    backend.set_clock(-HOUR)
+
+    backend.pass_time(HOUR + SOON)
+
+    assert [one.key for one in receive(backend)] == keys
+
+
+def test_what_ends_by_a_clock_that_was_set_back_ends_no_sooner_than_it_was_created(backend: Backend) -> None:
+    [whole, split] = added(backend, 2)
+    deliveries = {one.key: one for one in receive(backend)}
+    assert backend.store.plan(deliveries[split], [b"1"])
+    backend.queue.ack([deliveries[split]])
+    [part] = receive(backend)
+    backend.set_clock(-HOUR)
+
+    end(backend, deliveries[whole])
+    end(backend, part)
+    end(backend, *receive(backend))
+
+    for one in backend.store.get([whole.id, split.id]).values():
+        assert one.finished_at == one.created_at
+    ended = backend.store.parts([part.key])[part.key]
+    assert ended.finished_at == ended.created_at
 
 
 def test_an_action_that_is_not_known_here_is_left_to_others(backend: Backend) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from acuse.adapters.sqlite import database as module
 from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.queue import DUE, EXTEND, NEXT, SqliteQueue
+from acuse.adapters.sqlite.queue import DUE, EXTEND, IS_DUE, LEASED, NEXT, SqliteQueue
 from acuse.adapters.sqlite.store import SETTLE, SqliteStore
 from acuse.bootstrap import Service, part_results
 from acuse.config import Settings
@@ -273,23 +273,81 @@ def test_the_oldest_is_delivered_first_whatever_its_action(path: Path, store: Sq
     assert received == ids
 
 
+def test_what_was_held_up_goes_before_what_is_new_and_that_in_order_of_arrival(path: Path, store: SqliteStore) -> None:
+    clock = StillClock()
+    with closing(Database(path, durable=False, busy=BUSY)) as quick:
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": None, "a": None})
+        ids = [new_id() for _ in range(5)]
+        store.add([record(clock.now(), id=id_) for id_ in ids[:2]])
+        held, _ = queue.receive(2, NOW)
+        queue.release([held], LEASE / 2, charged=True)
+        for id_, action in zip(ids[2:], ["delay", "a", "delay"], strict=True):
+            store.add([record(clock.now(), id=id_, action=action)])
+            clock.advance(-LEASE / 10)
+        clock.advance(LEASE * 1.5)
+
+        received = [queue.receive(1, NOW)[0].key.id for _ in ids]
+
+    assert received == ids
+
+
+def test_what_is_given_back_keeps_its_place(path: Path, store: SqliteStore) -> None:
+    clock = StillClock()
+    with closing(Database(path, durable=False, busy=BUSY)) as quick:
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": None})
+        ids = [new_id() for _ in range(3)]
+        store.add([record(clock.now(), id=id_) for id_ in ids])
+
+        queue.release(queue.receive(2, NOW), NOW, charged=False)
+
+        assert [queue.receive(1, NOW)[0].key.id for _ in ids] == ids
+
+
+def test_leases_from_before_the_clock_was_set_back_use_up_no_bound(path: Path, store: SqliteStore) -> None:
+    clock = StillClock()
+    with closing(Database(path, durable=False, busy=BUSY)) as quick:
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": 1})
+        store.add([record(clock.now()) for _ in range(2)])
+        [held] = queue.receive(2, NOW)
+        clock.advance(-timedelta(hours=1))
+
+        assert [one.key for one in queue.receive(2, NOW)] == [held.key]
+        assert queue.receive(2, NOW) == []
+
+
+def test_what_an_older_version_queued_is_delivered(path: Path, database: Database, store: SqliteStore) -> None:
+    """It wrote the time of creation where it had nothing to wait for."""
+    clock = StillClock()
+    with closing(Database(path, durable=False, busy=BUSY)) as quick:
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": None})
+        old, new = record(clock.now()), record(clock.now())
+        store.add([new, old])
+        database.write("UPDATE record SET due_at = created_at WHERE id = ?", (old.id,))
+
+        assert [one.key.id for one in queue.receive(2, NOW)] == [old.id, new.id]
+
+
 @pytest.mark.parametrize(
     ("statement", "values", "index"),
     [
-        (DUE, ("a", 1, 1), "record_due"),
+        (DUE, {"action": "a", "now": 1, "far": 9, "free": 1}, "record_due"),
+        (DUE, {"action": "a", "now": 1, "far": 9, "free": 1}, "record_leased"),
+        (IS_DUE, {"action": "a", "now": 1, "far": 9}, "record_due"),
+        (IS_DUE, {"action": "a", "now": 1, "far": 9}, "record_leased"),
+        (LEASED, {"action": "a", "now": 1, "far": 9}, "record_leased"),
         (NEXT, ("a", 1), "record_due"),
         (SETTLE, (1, 1, 1, 1, 1, 1, "x", 0, b""), "record_key"),
         (EXTEND, (1, "x", 0, b""), "record_key"),
     ],
 )
 def test_no_frequent_statement_scans_the_table(
-    database: Database, statement: str, values: tuple[object, ...], index: str
+    database: Database, statement: str, values: tuple[object, ...] | dict[str, object], index: str
 ) -> None:
     with database.reading() as connection:
         plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
 
     assert index in plan
-    assert "SCAN" not in plan
+    assert "SCAN record" not in plan
     assert "TEMP B-TREE" not in plan
 
 

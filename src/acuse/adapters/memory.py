@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from acuse.ports import Clock
 
 
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
+LEASES = 2
+"""A lease that ends after more than so many of its kind is none of ours: the clock has gone back since it was given."""
+
+
 class Due(msgspec.Struct):
-    """When a key may be received; with a token, until when it is leased."""
+    """From when on a key may be received; with a token, until when it is leased."""
 
     at: datetime
     token: bytes | None = None
@@ -44,8 +49,8 @@ class Memory:
         return due is not None and due.token == delivery.token
 
     def enqueue(self, key: Key) -> None:
-        """The key is due now."""
-        self.due[key] = Due(self.clock.now())
+        """The key is due, whatever the clock says."""
+        self.due[key] = Due(AT_ONCE)
         self.changed.notify_all()
 
 
@@ -203,7 +208,7 @@ class MemoryQueue:
         with self._memory.changed:
             for one in deliveries:
                 if self._memory.holds(one):
-                    self._memory.due[one.key] = Due(self._memory.clock.now() + delay)
+                    self._memory.due[one.key] = Due(self._memory.clock.now() + delay if delay else AT_ONCE)
                     if not charged:
                         self._charge(one.key, -1)
             self._memory.changed.notify_all()
@@ -215,12 +220,16 @@ class MemoryQueue:
         now = self._memory.clock.now()
         token = b"%d" % next(self._tokens)
         claimed: list[Delivery] = []
-        for key, due in sorted(self._memory.due.items(), key=lambda item: item[1].at):
-            if due.at <= now and len(claimed) < limit and self._may_run(key, now):
+        # What a delay or a lease has held up goes first: each time costs it an attempt, so it cannot starve the others.
+        for key, due in sorted(self._memory.due.items(), key=lambda item: (item[1].at == AT_ONCE, item[1].at)):
+            if self._is_due(due, now) and len(claimed) < limit and self._may_run(key, now):
                 self._memory.due[key] = Due(now + self._lease, token)
                 attempt = self._charge(key, 1)
                 claimed.append(Delivery(key=key, attempt=attempt, token=token, was_cut_off=due.token is not None))
         return claimed
+
+    def _is_due(self, due: Due, now: datetime) -> bool:
+        return due.at <= now or (due.token is not None and due.at > now + LEASES * self._lease)
 
     def _may_run(self, key: Key, now: datetime) -> bool:
         """Whether the action of the key is one to receive, and has a run to spare."""
@@ -231,7 +240,7 @@ class MemoryQueue:
         leased = [
             one
             for one, due in self._memory.due.items()
-            if due.token and due.at > now and self._memory.records[one.id].action == action
+            if due.token and not self._is_due(due, now) and self._memory.records[one.id].action == action
         ]
         return len(leased) < bound
 

@@ -1,4 +1,4 @@
-"""The Queue in SQLite: a row is due, or leased until its due_at."""
+"""The Queue in SQLite: a row is due at once (0), from a time on, or leased until a time: its due_at."""
 
 from __future__ import annotations
 
@@ -23,9 +23,33 @@ LOOK_SECONDS = 0.01
 """Between looks at SQLite's data version while waiting."""
 MAX_CLAIM = 500
 
-DUE = "SELECT due_at, seq, lease IS NOT NULL FROM record WHERE action = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?"
+LEASES = 2
+"""A lease that ends after more than so many of its kind is none of ours: the clock has gone back since it was given."""
+
+IS_DUE = """
+SELECT EXISTS (SELECT 1 FROM record WHERE action = :action AND due_at <= :now)
+    OR EXISTS (SELECT 1 FROM record INDEXED BY record_leased
+               WHERE action = :action AND due_at > :far AND lease IS NOT NULL)
+"""
+
+# First what a delay or a lease has held up, then what is new, in order of arrival. So the former cannot starve the
+# latter, for each time costs it one of its attempts; the other way round, a steady stream of new ones would starve it.
+DUE = """
+SELECT * FROM (SELECT due_at = 0, due_at, seq, 1 FROM record INDEXED BY record_leased
+               WHERE action = :action AND due_at > :far AND lease IS NOT NULL ORDER BY due_at, seq LIMIT :free)
+UNION ALL
+SELECT * FROM (SELECT due_at = 0, due_at, seq, lease IS NOT NULL FROM record
+               WHERE action = :action AND due_at > 0 AND due_at <= :now ORDER BY due_at, seq LIMIT :free)
+UNION ALL
+SELECT * FROM (SELECT due_at = 0, due_at, seq, 0 FROM record
+               WHERE action = :action AND due_at = 0 ORDER BY seq LIMIT :free)
+LIMIT :free
+"""
+
 NEXT = "SELECT min(due_at) FROM record WHERE action = ? AND due_at > ?"
-LEASED = "SELECT count(*) FROM record WHERE action = ? AND due_at > ? AND lease IS NOT NULL"
+LEASED = """
+SELECT count(*) FROM record WHERE action = :action AND due_at > :now AND due_at <= :far AND lease IS NOT NULL
+"""
 
 CLAIM = """
 UPDATE record SET lease = :token, due_at = :until, attempts = attempts + 1 WHERE seq = :seq
@@ -40,7 +64,12 @@ UPDATE record SET lease = NULL, due_at = ?, attempts = attempts - ? WHERE id = ?
 
 
 class SqliteQueue:
-    """Its database need not be durable: a lease or an attempt lost with the power is only a run repeated."""
+    """Its database need not be durable: a lease or an attempt lost with the power is only a run repeated.
+
+    The clock may be set. What is due at once does not look at it. Forward: what is leased or delayed is due too early.
+    Back: leases of longer than twice one from now are over, and what is delayed waits longer, by the jump at most.
+    All who receive from one file must have leases of about one length.
+    """
 
     def __init__(self, database: Database, clock: Clock, *, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
         """`lease`: how long what is received is the receiver's alone.
@@ -79,7 +108,7 @@ class SqliteQueue:
 
     def release(self, deliveries: Sequence[Delivery], delay: timedelta, *, charged: bool) -> None:
         """See Queue."""
-        due = micros(self._clock.now() + delay)
+        due = micros(self._clock.now() + delay) if delay else 0
         refund = 0 if charged else 1
         rows = [(due, refund, one.key.id, one.key.part, one.token) for one in deliveries]
         with self._database.writing() as connection:
@@ -97,29 +126,33 @@ class SqliteQueue:
 
     def _claim(self, limit: int) -> tuple[list[Delivery], float]:
         """What was claimed; and seconds until something falls due, as far as is known now."""
-        now = micros(self._clock.now())
+        at = self._clock.now()
+        now, far = micros(at), micros(at + LEASES * self._lease)
+        times = {"now": now, "far": far}
         with self._database.reading() as connection:
-            if not any(connection.execute(DUE, (action, now, 1)).fetchone() for action in self._bounds):
+            if not any(connection.execute(IS_DUE, {"action": one, **times}).fetchone()[0] for one in self._bounds):
                 return [], _seconds_to_next(connection, self._bounds, now)
         with self._database.writing() as connection:
             token = secrets.token_bytes(16)
             until = micros(self._clock.now() + self._lease)
             deliveries: list[Delivery] = []
-            for _, seq, was_leased in self._choose(connection, now, limit):
+            for _, _, seq, was_leased in self._choose(connection, times, limit):
                 id_, part, attempt = connection.execute(CLAIM, {"token": token, "until": until, "seq": seq}).fetchone()
                 key = Key(id_, part)
                 deliveries.append(Delivery(key=key, attempt=attempt, token=token, was_cut_off=bool(was_leased)))
             return deliveries, _seconds_to_next(connection, self._bounds, now)
 
-    def _choose(self, connection: sqlite3.Connection, now: int, limit: int) -> list[tuple[int, int, int]]:
-        """The oldest that are due, of all actions, with no action above its bound."""
-        due: list[tuple[int, int, int]] = []
+    def _choose(
+        self, connection: sqlite3.Connection, times: Mapping[str, int], limit: int
+    ) -> list[tuple[int, int, int, int]]:
+        """The first that are due, of all actions, with no action above its bound."""
+        due: list[tuple[int, int, int, int]] = []
         for action, bound in self._bounds.items():
             free = limit
             if bound is not None:
-                leased = connection.execute(LEASED, (action, now)).fetchone()[0]
+                leased = connection.execute(LEASED, {"action": action, **times}).fetchone()[0]
                 free = min(limit, max(0, bound - leased))
-            due += connection.execute(DUE, (action, now, free)).fetchall()
+            due += connection.execute(DUE, {"action": action, "free": free, **times}).fetchall()
         return sorted(due)[:limit]
 
 

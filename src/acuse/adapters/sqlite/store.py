@@ -29,7 +29,7 @@ FINE, COARSE = 8, 64
 
 ADD = """
 INSERT INTO record (id, part, action, body, fingerprint, traceparent, created_at, due_at)
-SELECT column1, 0, column2, column3, column4, column5, column6, column6
+SELECT column1, 0, column2, column3, column4, column5, column6, 0
 FROM (VALUES {rows}) WHERE column1 IS NOT NULL
 ON CONFLICT (id, part) DO NOTHING
 """
@@ -50,23 +50,23 @@ UPDATE record
 SET parts_left = parts_left - 1,
     parts_failed = parts_failed + (:status = 'failed'),
     attempts = CASE parts_left WHEN 1 THEN 0 ELSE attempts END,
-    due_at = CASE parts_left WHEN 1 THEN :now END
+    due_at = CASE parts_left WHEN 1 THEN 0 END
 WHERE id = :id AND part = 0 AND status = 'accepted'
 """
 
 PLAN = """
 UPDATE record
 SET parts = :parts, parts_left = :parts, parts_failed = 0, attempts = 0, lease = NULL,
-    due_at = CASE :parts WHEN 0 THEN :now END
+    due_at = CASE :parts WHEN 0 THEN 0 END
 WHERE id = :id AND part = 0 AND lease = :lease AND status = 'accepted' AND parts IS NULL
 RETURNING action
 """
 
-ADD_PART = "INSERT INTO record (id, part, action, body, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?)"
+ADD_PART = "INSERT INTO record (id, part, action, body, created_at, due_at) VALUES (?, ?, ?, ?, ?, 0)"
 
 REOPEN_PARTS = """
 UPDATE record
-SET status = 'accepted', finished_at = NULL, attempts = 0, result = NULL, reason = NULL, detail = NULL, due_at = :now
+SET status = 'accepted', finished_at = NULL, attempts = 0, result = NULL, reason = NULL, detail = NULL, due_at = 0
 WHERE id = :id AND part > 0 AND status = 'failed'
 """
 
@@ -75,7 +75,7 @@ UPDATE record
 SET status = 'accepted', finished_at = NULL, attempts = 0, result = NULL, reason = NULL, detail = NULL,
     parts_left = CASE WHEN parts IS NOT NULL THEN :reopened END,
     parts_failed = CASE WHEN parts IS NOT NULL THEN 0 END,
-    due_at = CASE :reopened WHEN 0 THEN :now END
+    due_at = CASE :reopened WHEN 0 THEN 0 END
 WHERE id = :id AND part = 0 AND status = 'failed'
 """
 
@@ -115,12 +115,12 @@ class SqliteStore:
         """See Store."""
         now = micros(self._clock.now())
         id_ = delivery.key.id
-        named = {"id": id_, "lease": delivery.token, "parts": len(parts), "now": now}
+        named = {"id": id_, "lease": delivery.token, "parts": len(parts)}
         with self._database.writing() as connection:
             planned = connection.execute(PLAN, named).fetchone()
             if planned is None:
                 return False
-            rows = [(id_, part, planned[0], value.decode(), now, now) for part, value in enumerate(parts, 1)]
+            rows = [(id_, part, planned[0], value.decode(), now) for part, value in enumerate(parts, 1)]
             connection.executemany(ADD_PART, rows)
         return True
 
@@ -142,9 +142,8 @@ class SqliteStore:
 
     def reopen(self, ids: Sequence[str]) -> list[bool]:
         """See Store."""
-        now = micros(self._clock.now())
         with self._database.writing() as connection:
-            return [_reopen(connection, id_, now) for id_ in ids]
+            return [_reopen(connection, id_) for id_ in ids]
 
     def _add(self, records: Sequence[Record]) -> Iterable[Addition]:
         cursor = self._database.write(*_insert(records))
@@ -208,17 +207,17 @@ def _settle(connection: sqlite3.Connection, ending: Ending) -> bool:
     if connection.execute(SETTLE, settled).rowcount != 1:
         return False
     if key.part:
-        connection.execute(COUNT_PART, {"status": ending.status, "now": at, "id": key.id})
+        connection.execute(COUNT_PART, {"status": ending.status, "id": key.id})
     return True
 
 
-def _reopen(connection: sqlite3.Connection, id_: str, now: int) -> bool:
+def _reopen(connection: sqlite3.Connection, id_: str) -> bool:
     reopened = connection.execute(
         "SELECT count(*) FROM record WHERE id = ? AND part > 0 AND status = 'failed'", (id_,)
     ).fetchone()[0]
-    if connection.execute(REOPEN, {"id": id_, "now": now, "reopened": reopened}).rowcount != 1:
+    if connection.execute(REOPEN, {"id": id_, "reopened": reopened}).rowcount != 1:
         return False
-    connection.execute(REOPEN_PARTS, {"id": id_, "now": now})
+    connection.execute(REOPEN_PARTS, {"id": id_})
     return True
 
 

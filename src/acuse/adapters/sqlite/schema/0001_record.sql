@@ -18,7 +18,8 @@ CREATE TABLE record (
     parts         INTEGER,                  -- null until the request is planned
     parts_left    INTEGER CHECK (parts_left >= 0),
     parts_failed  INTEGER,
-    due_at        INTEGER,                  -- from when it may be received; null: ended, or waiting for its parts
+    due_at        INTEGER,                  -- from when it may be received; 0: at once, in order of arrival;
+                                            -- null: ended, or waiting for its parts
     lease         BLOB,                     -- token of the holder; it holds until due_at
     CHECK (
         CASE status
@@ -30,7 +31,7 @@ CREATE TABLE record (
 
 CREATE UNIQUE INDEX record_key ON record (id, part);
 
--- What is due, oldest first, for each action.
+-- What is due, for each action.
 CREATE INDEX record_due ON record (action, due_at) WHERE due_at IS NOT NULL;
 
 -- What is held, or was held by a worker that fell silent.
