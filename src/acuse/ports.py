@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from acuse.domain.api_key import ApiKey
     from acuse.domain.delivery import Delivery, Ending
     from acuse.domain.outcome import Addition, Outcome, Together
+    from acuse.domain.purged import Purged
     from acuse.domain.record import Key, Part, Record
     from acuse.domain.task import Task
 
@@ -49,6 +50,16 @@ class Store(Protocol):
 
     def reopen(self, ids: Sequence[str], /) -> list[bool]:
         """Each failed request is accepted again and queued; of a split one, only the failed parts. Else False."""
+
+    def purge(self, before: datetime, limit: int, after: str | None, /, *, dry: bool) -> Purged:
+        """Of some requests, those that ended before that moment are gone for good, with all their parts.
+
+        One step, which looks at about `limit` requests and parts and deletes no more. The first is after None, each
+        other after the `next` of the one before. What is not gone when a step fails or stops is so by a later purge.
+        Safe to repeat, and for several at once, of whom two may count the same one. Dry: it only counts.
+
+        A request that goes in several steps is not opened again from the first of them on.
+        """
 
 
 class Keyring(Protocol):

@@ -29,9 +29,11 @@ from tests.conftest import DYNAMODB_URL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from acuse.domain.delivery import Delivery, Ending
     from acuse.domain.outcome import Addition, Together
+    from acuse.domain.purged import Purged
     from acuse.domain.record import Part, Record
     from acuse.ports import Clock
 
@@ -114,6 +116,11 @@ class Relayed:
         reopened = self._store.reopen(ids)
         self._relay()
         return reopened
+
+    def purge(self, before: datetime, limit: int, after: str | None, *, dry: bool) -> Purged:
+        purged = self._store.purge(before, limit, after, dry=dry)
+        self._relay()
+        return purged
 
     def _relay(self) -> None:
         with self._relaying:

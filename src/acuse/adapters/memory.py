@@ -11,6 +11,7 @@ import msgspec
 
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.outcome import Added, Addition, Existing, Together
+from acuse.domain.purged import Purged
 from acuse.domain.record import Key, Part, Progress, Record, Status
 from acuse.domain.together import together
 
@@ -119,6 +120,22 @@ class MemoryStore:
         """See Store."""
         with self._memory.changed:
             return [self._reopen(id_) for id_ in ids]
+
+    def purge(self, before: datetime, limit: int, after: str | None, *, dry: bool) -> Purged:
+        """See Store. Parts go with their request, however many they are."""
+        memory = self._memory
+        with memory.changed:
+            start = int(after or 0)
+            page = list(itertools.islice(memory.records.values(), start, start + limit))
+            ended = {one.id for one in page if one.finished_at is not None and one.finished_at < before}
+            parts = [key for key in memory.parts if key.id in ended]
+            if not dry:
+                for id_ in ended:
+                    del memory.records[id_]
+                for key in parts:
+                    del memory.parts[key]
+            left = start + len(page) - (0 if dry else len(ended))
+            return Purged(requests=len(ended), parts=len(parts), next=str(left) if len(page) == limit else None)
 
     def _add(self, record: Record) -> None:
         self._memory.records[record.id] = record

@@ -36,7 +36,7 @@ REOPEN = "SET #status = :accepted, #_turn = :mine REMOVE #finished_at, #attempts
 REOPEN_UNPLANNED = REOPEN.replace("SET", "SET #_plan = :mine,")
 FAILED_UNPLANNED = "#status = :failed AND attribute_not_exists(#_parts) AND #_plan = :read"
 RENUMBER = "SET #_plan = :mine REMOVE #_parts_ended, #_parts_failed"
-FAILED = "#status = :failed AND #_plan = :read"
+FAILED = "#status = :failed AND #_plan = :read AND attribute_not_exists(#_purging)"
 RECOUNT = "SET #_parts_ended = :ended, #_parts_failed = :none"
 UNCOUNTED = "#status = :failed AND #_plan = :mine AND attribute_not_exists(#_parts_ended)"
 COUNTED = "#status = :failed AND #_plan = :mine AND #_turn < :mine"
@@ -79,13 +79,16 @@ def reopen(table: Table, id_: str) -> bool:
     """The failed request is accepted again; of a planned one, the failed parts are queued first."""
     request = Key(id_)
     item = table.read([request]).get(request)
-    if item is None or item["status"]["S"] != Status.FAILED:
+    if item is None or item["status"]["S"] != Status.FAILED or "_purging" in item:
         return False
     mine = number(integer(item, "_plan") + 1)
     values = VALUES | {"read": item["_plan"], "mine": mine}
     if "_parts" not in item:
         return _landed(table.update(request, REOPEN_UNPLANNED, FAILED_UNPLANNED, values), "_turn", mine)
-    if not _landed(table.update(request, RENUMBER, FAILED, values), "_plan", mine):
+    renumbered = table.update(request, RENUMBER, FAILED, values)
+    if isinstance(renumbered, Unmet) and (renumbered.item is None or "_purging" in renumbered.item):
+        return False
+    if not _landed(renumbered, "_plan", mine):
         raise StoreUnavailable(f"{id_} is being opened again by another")
     # From here on no part can end under an older number, so that what is read now stays as it is.
     parts = integer(item, "_parts")

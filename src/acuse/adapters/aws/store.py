@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from acuse.adapters.aws.endings import settle
 from acuse.adapters.aws.items import item_of, part_from, record_from
 from acuse.adapters.aws.plans import plan, reopen
+from acuse.adapters.aws.purge import count, purge
 from acuse.adapters.aws.table import Statement, Unmet, insert
 from acuse.adapters.aws.together import add_together
 from acuse.domain.errors import StoreUnavailable
@@ -16,10 +17,12 @@ from acuse.domain.record import Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from acuse.adapters.aws.items import Item
     from acuse.adapters.aws.table import Table, Written
     from acuse.domain.delivery import Delivery, Ending
+    from acuse.domain.purged import Purged
     from acuse.domain.record import Part, Record
     from acuse.ports import Clock
 
@@ -80,6 +83,11 @@ class DynamoStore:
     def reopen(self, ids: Sequence[str]) -> list[bool]:
         """See Store."""
         return [reopen(self._table, id_) for id_ in ids]
+
+    def purge(self, before: datetime, limit: int, after: str | None, *, dry: bool) -> Purged:
+        """See Store."""
+        step = count if dry else purge
+        return step(self._table, before, limit, after)
 
     def _insert(self, record: Record, write: bytes) -> Statement:
         item = item_of(record, write)

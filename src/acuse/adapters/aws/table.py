@@ -77,9 +77,9 @@ class Table:
         pages = [distinct[start : start + MAX_KEYS] for start in range(0, len(distinct), MAX_KEYS)]
         return {key_of(item): item for item in self.each(self._read, pages)}
 
-    def collection(self, id_: str) -> Iterator[Item]:
-        """The request and all its parts, without what they hold."""
-        wanted = {"#id": "id", "#part": "_part", "#status": "status"}
+    def collection(self, id_: str, page_size: int | None = None) -> Iterator[Item]:
+        """The request and all its parts, without what they hold; read by so many, or by what fits."""
+        wanted = {"#id": "id", "#part": "_part", "#status": "status", "#created_at": "created_at"}
         query = {
             "TableName": self.name,
             "KeyConditionExpression": "#id = :id",
@@ -87,6 +87,7 @@ class Table:
             "ExpressionAttributeNames": wanted,
             "ExpressionAttributeValues": {":id": {"S": id_}},
             "ConsistentRead": True,
+            **({"Limit": page_size} if page_size else {}),
         }
         page: dict[str, Any] = {"LastEvaluatedKey": None}
         while "LastEvaluatedKey" in page:
@@ -95,6 +96,20 @@ class Table:
             if "Items" not in page:
                 raise StoreUnavailable("DynamoDB gave no answer that can be understood")
             yield from page["Items"]
+
+    def scan(
+        self, condition: str, values: Mapping[str, Attribute], names: Sequence[str], page_size: int, after: Key | None
+    ) -> tuple[list[Item], Key | None]:
+        """Of the next items those that fit the condition, with these attributes; and where to go on, if anywhere."""
+        wanted, condition, placeholders = _expressed(", ".join(f"#{name}" for name in names), condition, values)
+        start = {} if after is None else {"ExclusiveStartKey": native_key(after)}
+        asked = {"FilterExpression": condition, "ProjectionExpression": wanted, "Limit": page_size}
+        call = partial(self._client.scan, TableName=self.name, **asked, **placeholders, **start)
+        answer = patiently(self._patience, call)
+        if "Items" not in answer:
+            raise StoreUnavailable("DynamoDB gave no answer that can be understood")
+        last = answer.get("LastEvaluatedKey")
+        return answer["Items"], last and key_of(last)
 
     def update(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> Item | Unmet:
         """The item as it is afterwards. Both expressions name attributes as `#name`."""
@@ -114,16 +129,13 @@ class Table:
 
     def change(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> dict[str, Any]:
         """The same as one item of a transaction."""
-        # Whether a placeholder may begin with an underscore, AWS leaves open.
-        change, condition = change.replace("#_", "#own_"), condition.replace("#_", "#own_")
-        words = f"{change} {condition}".replace(",", " ").replace("(", " ").replace(")", " ").split()
+        change, condition, placeholders = _expressed(change, condition, values)
         return {
             "TableName": self.name,
             "Key": native_key(key),
             "UpdateExpression": change,
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": {word: _attribute_name(word) for word in words if word[0] == "#"},
-            "ExpressionAttributeValues": {word: values[word[1:]] for word in words if word[0] == ":"},
+            **placeholders,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
@@ -211,6 +223,18 @@ def insert(table: str, names: tuple[str, ...]) -> str:
     """The statement that adds an item with these attributes, if its key is new. Names must be plain."""
     members = ", ".join(f"'{name}': ?" for name in names)
     return f'INSERT INTO "{table}" VALUE {{{members}}}'
+
+
+def _expressed(first: str, second: str, values: Mapping[str, Attribute]) -> tuple[str, str, dict[str, Any]]:
+    """Both expressions, and what their placeholders stand for."""
+    # Whether a placeholder may begin with an underscore, AWS leaves open.
+    first, second = first.replace("#_", "#own_"), second.replace("#_", "#own_")
+    words = f"{first} {second}".replace(",", " ").replace("(", " ").replace(")", " ").split()
+    placeholders = {
+        "ExpressionAttributeNames": {word: _attribute_name(word) for word in words if word[0] == "#"},
+        "ExpressionAttributeValues": {word: values[word[1:]] for word in words if word[0] == ":"},
+    }
+    return first, second, placeholders
 
 
 def _attribute_name(placeholder: str) -> str:

@@ -6,6 +6,7 @@ import itertools
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from acuse.adapters.sqlite.purge import count, purge
 from acuse.adapters.sqlite.rows import PART, RECORD, micros, part_from, record_from
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added, Addition, Existing, Together
@@ -14,9 +15,11 @@ from acuse.domain.together import together
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from acuse.adapters.sqlite.database import Database
     from acuse.domain.delivery import Delivery, Ending
+    from acuse.domain.purged import Purged
     from acuse.domain.record import Key, Part, Record
     from acuse.ports import Clock
 
@@ -76,7 +79,7 @@ SET status = 'accepted', finished_at = NULL, attempts = 0, result = NULL, reason
     parts_left = CASE WHEN parts IS NOT NULL THEN :reopened END,
     parts_failed = CASE WHEN parts IS NOT NULL THEN 0 END,
     due_at = CASE :reopened WHEN 0 THEN 0 END
-WHERE id = :id AND part = 0 AND status = 'failed'
+WHERE id = :id AND part = 0 AND status = 'failed' AND lease IS NULL
 """
 
 
@@ -144,6 +147,11 @@ class SqliteStore:
         """See Store."""
         with self._database.writing() as connection:
             return [_reopen(connection, id_) for id_ in ids]
+
+    def purge(self, before: datetime, limit: int, after: str | None, *, dry: bool) -> Purged:
+        """See Store."""
+        step = count if dry else purge
+        return step(self._database, before, limit, int(after or 0))
 
     def _add(self, records: Sequence[Record]) -> Iterable[Addition]:
         cursor = self._database.write(*_insert(records))
