@@ -38,9 +38,10 @@ BEATS_A_LEASE = 4
 class Service:
     """The parts of the service for one process, each made when it is first asked for: after any fork."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, settings: Settings, *, anew: bool = True) -> None:
+        """Nothing is opened yet. `anew`: a file of SQLite that is not there is made when it is opened."""
         self.settings = settings
+        self._anew = anew
 
     @cached_property
     def clock(self) -> Clock:
@@ -51,6 +52,14 @@ class Service:
     def catalogue(self) -> Catalogue:
         """Every action that the installed packages and the settings name."""
         return load_catalogue(self.settings.actions)
+
+    def inspect(self) -> None:
+        """The file of SQLite was found sound, as far as it was looked at. A table may be out of reach until later.
+
+        Raises Misconfigured or StoreUnavailable, with what to do.
+        """
+        if not self.settings.table:
+            self._sqlite.inspect()
 
     @property
     def store(self) -> Store:
@@ -97,7 +106,9 @@ class Service:
 
         settings = self.settings
         file = settings.data / DATABASE
-        return SqliteBackend(self.clock, file=file, lease=settings.lease, busy=settings.busy, bounds=self._bounds)
+        return SqliteBackend(
+            self.clock, file=file, lease=settings.lease, busy=settings.busy, bounds=self._bounds, anew=self._anew
+        )
 
     def _bounds(self) -> Mapping[str, int | None]:
         return self.catalogue.bounds()
@@ -129,7 +140,7 @@ def run_limits(settings: Settings) -> Limits:
 
 def part_results(settings: Settings) -> Callable[[str, int], Iterator[bytes]]:
     """How a runner reads the results of the parts that it merges: a page at a time, from the store."""
-    service = Service(settings)
+    service = Service(settings, anew=False)
 
     def results(id_: str, parts: int) -> Iterator[bytes]:
         for keys in part_keys(id_, parts):

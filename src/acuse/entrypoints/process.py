@@ -59,7 +59,7 @@ def main() -> None:
     die_with_parent(orders.parent, signal.SIGTERM)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings)
-    service = Service(settings)
+    service = Service(settings, anew=False)  # Who started it has made what was not there; what is gone since is missed.
     pulse = Pulse(orders.pulse)
     beat = partial(pulse.beat, orders.place)
     if orders.kind == "worker":

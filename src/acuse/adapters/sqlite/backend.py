@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.queue import SqliteQueue
@@ -30,13 +31,19 @@ class SqliteBackend:
         lease: timedelta,
         busy: timedelta,
         bounds: Callable[[], Mapping[str, int | None]],
+        anew: bool = True,
     ) -> None:
-        """`bounds` is asked for when the queue is."""
+        """`bounds` is asked for when the queue is. `anew`: a file that is not there is made."""
         self._clock = clock
         self._file = file
         self._lease = lease
         self._busy = busy
         self._bounds = bounds
+        self._anew = anew
+
+    def inspect(self) -> None:
+        """Nothing was found that forbids to serve from the file; else Misconfigured or StoreUnavailable says what."""
+        inspect(self._file, self._busy)
 
     @cached_property
     def store(self) -> SqliteStore:
@@ -55,8 +62,9 @@ class SqliteBackend:
 
     def _database(self, *, durable: bool) -> Database:
         folder = self._file.parent
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misconfigured(f"the data folder {folder} cannot be made: {error}") from error
-        return Database(self._file, durable=durable, busy=self._busy)
+        if self._anew:
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise Misconfigured(f"the data folder {folder} cannot be made: {error}") from error
+        return Database(self._file, durable=durable, busy=self._busy, anew=self._anew)

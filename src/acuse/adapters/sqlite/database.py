@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 import threading
@@ -10,12 +11,16 @@ from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
+from acuse.adapters.sqlite.damage import code, inspect, said, short
+from acuse.adapters.sqlite.place import Displaced, Place, Shortened
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import timedelta
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -38,28 +43,36 @@ class Database:
     """One connection, for one process, behind a lock. Open it after fork: SQLite connections do not survive one.
 
     When the file fails, whoever uses it hears StoreUnavailable, until it is well again: then all goes on by itself.
+    So it is while another file, or none, has its name or that of its log. What was written then is never acknowledged.
     """
 
-    def __init__(self, path: Path, *, durable: bool, busy: timedelta) -> None:
-        """Opened, and migrated if it is new or old. `durable`: a commit returns after fsync.
+    def __init__(self, path: Path, *, durable: bool, busy: timedelta, anew: bool = True) -> None:
+        """Opened. `durable`: a commit returns after fsync. `busy`: how long to wait for another process's write.
 
-        `busy`: how long to wait for another process's write. Raises Misconfigured for a file of another kind or of a
-        newer version, StoreUnavailable when it cannot be opened.
+        `anew`: it is made if it is not there, and migrated if it is old. Raises Misconfigured for a file of another
+        kind or of a newer version, StoreUnavailable when it cannot be opened.
         """
         if sqlite3.sqlite_version_info < MIN_SQLITE:
             raise Misconfigured(f"SQLite {'.'.join(map(str, MIN_SQLITE))} or later is needed (STRICT tables)")
         self._path = path
         self._durable = durable
+        self._busy = busy
         self._busy_seconds = busy.total_seconds()
         self._is_stuck = False
         self._is_closed = False
+        self._is_doubtful = False
+        self._told: set[str] = set()
         self._lock = threading.RLock()
         self._steps = _migrations()
+        self._place = Place(path)
         self._connection: sqlite3.Connection | None = None
         try:
-            self._connection = self._connect("rwc", self._configure, self._migrate)
+            if anew:
+                self._connect("rwc", self._configure, self._migrate)
+            else:
+                self._connect("rw", self._check, self._configure)
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise StoreUnavailable(said(error, path)) from error
 
     def close(self) -> None:
         """The connection is closed; its statements no longer work."""
@@ -72,27 +85,58 @@ class Database:
         """A connection to read from; every statement sees what is committed by then."""
         with self._lock:
             try:
-                yield self._connection or self._reconnect()
+                connection = self._connection or self._reconnect()
+                self._verify(connection)
+                yield connection
             except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN:
+                if code(error) in BROKEN:
                     self._disconnect()
-                raise _translated(error) from error
+                    self._tell(str(code(error)), said(error, self._path))
+                raise StoreUnavailable(short(error)) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the write lock from the start; committed at the end, or nothing of it stays."""
-        with self.reading() as connection, self._transaction(connection):
-            yield connection
+        with self.reading() as connection:
+            with self._transaction(connection):
+                yield connection
+            self._verify(connection)
 
     def write(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
         """One statement, committed. As a transaction of its own it gives up the interpreter's lock once, not thrice."""
         with self.reading() as connection:
-            return self._patiently(lambda: connection.execute(statement, values))
+            cursor = self._patiently(lambda: connection.execute(statement, values))
+            self._verify(connection)
+            return cursor
 
     def version(self) -> int:
         """Changes when another connection has committed. Cheap: it looks at shared memory, not at the disk."""
         with self.reading() as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _verify(self, connection: sqlite3.Connection) -> None:
+        """What goes through the connection is in the files that the names lead to."""
+        try:
+            self._place.check()
+        except Displaced as error:
+            # The connection stays: it is right again when the names are, and until then it keeps what was deleted.
+            if not connection.in_transaction and self._place.holds_but_for_its_log():
+                with suppress(sqlite3.Error):
+                    connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            self._tell("place", str(error))
+            raise
+        except Shortened:
+            self._is_doubtful = True
+            if not connection.in_transaction:
+                self._disconnect()
+            raise
+        self._told.discard("place")
+
+    def _tell(self, fault: str, message: str) -> None:
+        """It is in the log, once."""
+        if fault not in self._told:
+            self._told.add(fault)
+            log.error("the database cannot be used", extra={"error": message})
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
@@ -131,10 +175,14 @@ class Database:
         if self._is_closed:
             raise StoreUnavailable("the database is closed")
         try:
-            self._connection = self._connect("rw", self._check, self._configure)
-        except Misconfigured as error:
+            if self._is_doubtful:
+                self._place.admit()
+                inspect(self._path, self._busy)
+                self._is_doubtful = False
+            return self._connect("rw", self._check, self._configure)
+        except (Misconfigured, Displaced) as error:
+            self._tell("place", str(error))
             raise StoreUnavailable(str(error)) from error
-        return self._connection
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -143,6 +191,7 @@ class Database:
             self._connection = None
 
     def _connect(self, mode: str, *steps: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+        self._place.admit(anew=mode == "rwc")
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -155,9 +204,11 @@ class Database:
             for step in steps:
                 step(connection)
             connection.execute("PRAGMA busy_timeout = 0")
+            self._place.take()
         except BaseException:
             connection.close()
             raise
+        self._connection = connection
         return connection
 
     def _configure(self, connection: sqlite3.Connection) -> None:
@@ -211,7 +262,3 @@ def _statements(script: str) -> list[str]:
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _translated(error: sqlite3.Error) -> StoreUnavailable:
-    return StoreUnavailable(f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}")
