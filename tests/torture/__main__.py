@@ -11,8 +11,9 @@ import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from random import SystemRandom
+from random import Random, SystemRandom
 
+from tests.torture.schedule import schedule
 from tests.torture.service import Service
 from tests.torture.torment import torment
 
@@ -29,14 +30,14 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="acuse-torture-"))
     print(f"seed {options.seed}, {options.seconds:.0f} s, in {folder}", flush=True)
+    faults = schedule(Random(options.seed), seconds=options.seconds, every=options.every, lease=options.lease)
     lease = timedelta(seconds=options.lease)
     with Service(folder, workers=options.workers, runners=options.runners, lease=lease) as service:
         found = torment(
             service,
             seed=options.seed,
             seconds=options.seconds,
-            lease=options.lease,
-            every=options.every,
+            faults=faults,
             clients=options.clients,
         )
     for line in found.lines():

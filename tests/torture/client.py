@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tests.torture.requests import altered, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from tests.torture.ledger import Ledger
@@ -22,6 +22,7 @@ TIMEOUT_SECONDS = 15.0
 PAUSE_SECONDS = 0.05
 """Before what was not acknowledged is sent again."""
 MOST_LINES = 60
+MOST_REPLAYED = 1_000
 REFUSED_FOR_NOW = frozenset({429, 503})
 
 
@@ -50,6 +51,19 @@ class Client(threading.Thread):
         ways, weights = zip(*self._ways, strict=True)
         while not self._stop_asked.wait(self._pace):
             self._random.choices(ways, weights)[0]()
+        self._hang_up()
+
+    def replay(self, acknowledged: Sequence[Members]) -> None:
+        """Each was sent once more and answered with 200, as one that is there; else it is a breach."""
+        for start in range(0, len(acknowledged), MOST_REPLAYED):
+            requests = list(acknowledged[start : start + MOST_REPLAYED])
+            answer = self._exchange("application/x-ndjson", _lines(requests))
+            items = [] if answer is None else [item for item in self._items(answer) if "index" in item]
+            if len(items) < len(requests):
+                self._ledger.breach(f"{len(items)} of {len(requests)} that were sent again were answered")
+            for item in items:
+                if item["status"] != 200 or item["record"]["finished_at"] is None:
+                    self._ledger.breach(f"sent again in the end: {item}")
         self._hang_up()
 
     def _send_one(self) -> None:

@@ -16,10 +16,12 @@ from acuse.domain.record import Key
 from tests.torture.schedule import Blow, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.torture.subject import Subject
 
+LIFE_SECONDS = 20.0
+LOOK_SECONDS = 0.05
 SIGNALS = {Blow.KILL: signal.SIGKILL, Blow.STOP: signal.SIGSTOP, Blow.TERMINATE: signal.SIGTERM}
 
 
@@ -33,12 +35,19 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gremlin(threading.Thread):
-    """Runs to the end of its schedule; then every process that it stopped goes on."""
+    """Runs to the end of its schedule; then every process that it stopped goes on.
 
-    def __init__(self, subject: Subject, faults: Sequence[Fault]) -> None:
+    A blow waits for what it is to hit: one at the intake for an acknowledgement since the last one, one at a worker for
+    something leased. So a slow machine is struck later, and not while nothing happens yet.
+    """
+
+    def __init__(self, subject: Subject, faults: Sequence[Fault], acknowledged: Callable[[], int]) -> None:
+        """`acknowledged`: how many have been so far."""
         super().__init__(name="torture-gremlin", daemon=True)
         self._subject = subject
         self._faults = faults
+        self._acknowledged = acknowledged
+        self._before = 0
         self._stopped: list[tuple[float, int]] = []
         self._never = threading.Event()
         self.strikes: list[Strike] = []
@@ -49,6 +58,7 @@ class Gremlin(threading.Thread):
         try:
             for fault in self._faults:
                 self._wait(began + fault.at)
+                self._wait_for_life(fault)
                 self._strike(fault)
             self._wait(max((until for until, _ in self._stopped), default=0.0))
         except BaseException as error:  # noqa: BLE001  (the one who started it looks at it)
@@ -66,6 +76,17 @@ class Gremlin(threading.Thread):
             if now >= until:
                 return
             self._never.wait(min([until - now, *(at - now for at, _ in self._stopped[:1])]))
+
+    def _wait_for_life(self, fault: Fault) -> None:
+        deadline = time.monotonic() + LIFE_SECONDS
+        while time.monotonic() < deadline and not self._is_worth_it(fault):
+            self._wait(time.monotonic() + LOOK_SECONDS)
+        self._before = self._acknowledged() if _is_at_intake(fault) else self._before
+
+    def _is_worth_it(self, fault: Fault) -> bool:
+        if _is_at_intake(fault):
+            return self._acknowledged() > self._before
+        return bool(self._subject.leased())
 
     def _strike(self, fault: Fault) -> None:
         if fault.blow is Blow.RESTART:
@@ -86,6 +107,10 @@ class Gremlin(threading.Thread):
             if fault.blow is Blow.STOP:
                 heapq.heappush(self._stopped, (time.monotonic() + fault.lasts, pid))
         self.strikes.append(Strike(fault=fault, at=at, processes=len(struck), leased=leased))
+
+
+def _is_at_intake(fault: Fault) -> bool:
+    return fault.kind in {"api", ""}
 
 
 def _signal(pid: int, signum: signal.Signals) -> None:

@@ -47,7 +47,14 @@ class Service:
     """See Subject. Runs until the block is left."""
 
     def __init__(
-        self, folder: Path, *, workers: int, runners: int, lease: timedelta, actions: Sequence[Path] = (ACTIONS,)
+        self,
+        folder: Path,
+        *,
+        workers: int,
+        runners: int,
+        lease: timedelta,
+        actions: Sequence[Path] = (ACTIONS,),
+        **environment: str,
     ) -> None:
         """Its database is there, with the journal; nothing runs yet."""
         self._folder = folder
@@ -63,6 +70,7 @@ class Service:
             "ACUSE_DRAIN": "5",
             "ACUSE_ACTIONS": ",".join(map(str, actions)),
             BOOK: str(self._book),
+            **environment,
         }
         self._options = ["--workers", str(workers), "--runners", str(runners)]
         self._process: subprocess.Popen[bytes] | None = None

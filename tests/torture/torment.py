@@ -12,9 +12,11 @@ from tests.torture.client import Client
 from tests.torture.gremlin import Gremlin
 from tests.torture.ledger import Ledger
 from tests.torture.report import Report, report
-from tests.torture.schedule import schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.torture.schedule import Fault
     from tests.torture.subject import Subject
 
 LOOK_SECONDS = 0.2
@@ -25,19 +27,18 @@ def torment(
     *,
     seed: int,
     seconds: float,
-    lease: float,
-    every: float,
+    faults: Sequence[Fault],
     clients: int = 6,
     pace: float = 0.03,
     drain: float = 120.0,
 ) -> Report:
-    """What came of it. `every`: seconds between blows; `drain`: how long the rest may take to end when all is quiet.
+    """What came of it. `drain`: how long the rest may take to end when all is quiet.
 
-    The seed fixes what strikes when, and what each client sends; not what the processes make of it.
+    The seed fixes what each client sends; not what the processes make of it.
     """
     random = Random(seed)
-    gremlin = Gremlin(subject, schedule(random, seconds=seconds, every=every, lease=lease))
     ledger, stop = Ledger(), Event()
+    gremlin = Gremlin(subject, faults, lambda: len(ledger))
     began = time.monotonic()
     threads = [Client(subject.url, ledger, Random(random.random()), stop, pace=pace) for _ in range(clients)]
     for thread in [*threads, gremlin]:
@@ -53,6 +54,7 @@ def torment(
     _drain(subject, drain)
     kept = subject.kept()
     acknowledged = ledger.acknowledged
+    threads[0].replay([one.members for one in acknowledged.values()])
     return report(
         seed=seed,
         seconds=struck,
