@@ -7,7 +7,7 @@ ARGS   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bench-bulk bench-aws fuzz bundle format lock clean
+.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz bundle format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -16,10 +16,7 @@ run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port
 	exec $(BIN)/acuse serve $(ARGS)
 
 test: $(VENV)/dev bundle ## Set up and run every test, with coverage of domain and application
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --cov $(ARGS)
 
 check: $(VENV)/dev ## Everything that CI runs: format, lint, types, imports, tests
 	$(BIN)/ruff format --check
@@ -40,6 +37,22 @@ bench-bulk: $(VENV)/dev ## Measure bulk: 100,000 records by NDJSON in one reques
 bench-aws: $(VENV)/dev bundle ## Measure our side of AWS: CPU a request, in batches against one PutItem each; imports
 	$(BIN)/python -m bench.aws $(ARGS)
 
+torture: $(VENV)/dev ## Kill, stop and restart the service under load, and look for what is lost (ARGS="--seed 7")
+	$(BIN)/python -m tests.torture $(ARGS)
+
+power: $(VENV)/dev ## Cut the power at random moments, in replay, and look for what is lost
+	$(BIN)/python -m tests.power $(ARGS)
+
+soak: $(VENV)/dev ## Run at a steady rate, and see whether anything grows (an hour: ARGS="--seconds 3600")
+	$(BIN)/python -m tests.soak $(ARGS)
+
+mutants: $(VENV)/mutation ## Break the domain and the application in every small way, and see which no test notices
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/mutmut results
+
+peers: $(VENV)/dev build/peers/bin/python ## The same torture for DBOS and for Huey, in one run with ours
+	$(BIN)/python -m bench.peers --python build/peers/bin/python $(ARGS)
+
 fuzz: $(VENV)/dev ## Look for bytes that the parser of requests gets wrong (ARGS="--seconds 600")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
@@ -53,10 +66,10 @@ lock: $(VENV)/dev ## Pin all dependencies anew, with hashes
 	PATH="$(abspath $(BIN)):$$PATH" requirements/lock.sh
 
 clean: ## Remove what the other targets made, but never ./data
-	rm -rf $(VENV) build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-# One virtual environment; `dev` holds all of `examples`, and that all of `run`.
-$(VENV)/run $(VENV)/examples $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+# One virtual environment; `mutation` holds all of `dev`, `dev` all of `examples`, and that all of `run`.
+$(VENV)/run $(VENV)/examples $(VENV)/dev $(VENV)/mutation: $(VENV)/%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements/$*.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
@@ -69,6 +82,13 @@ build/bundle.dependencies: requirements/lambda.txt | $(VENV)/dev
 
 build/bundle.package: build/bundle.dependencies pyproject.toml $(SOURCE) | $(VENV)/dev
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --upgrade --target build/bundle .
+	touch $@
+
+# The peers' packages are none of ours.
+build/peers/bin/python: requirements/peers.txt
+	rm -rf build/peers
+	$(PYTHON) -m venv build/peers
+	$@ -m pip install --quiet --require-hashes --requirement $<
 	touch $@
 
 $(VENV)/bin/python:
