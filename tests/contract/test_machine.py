@@ -197,10 +197,11 @@ class Machine(RuleBasedStateMachine):
         self.model[delivery.key].is_loose |= not self._holds(delivery)
 
     def _is_spurious(self, delivery: Delivery) -> bool:
-        """Whether it was delivered once too often; then it is put away, as a worker does that finds nothing to do."""
+        """Whether it was delivered once too often; if there is nothing to do, it is put away, as a worker does."""
         known = self.model[delivery.key]
         if known.is_loose and not self._is_due(known):
-            self.backend.queue.ack([delivery])
+            if known.due is None:
+                self.backend.queue.ack([delivery])
             return True
         return False
 

@@ -303,18 +303,6 @@ def test_what_is_given_back_keeps_its_place(path: Path, store: SqliteStore) -> N
         assert [queue.receive(1, NOW)[0].key.id for _ in ids] == ids
 
 
-def test_leases_from_before_the_clock_was_set_back_use_up_no_bound(path: Path, store: SqliteStore) -> None:
-    clock = StillClock()
-    with closing(Database(path, durable=False, busy=BUSY)) as quick:
-        queue = SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": 1})
-        store.add([record(clock.now()) for _ in range(2)])
-        [held] = queue.receive(2, NOW)
-        clock.advance(-timedelta(hours=1))
-
-        assert [one.key for one in queue.receive(2, NOW)] == [held.key]
-        assert queue.receive(2, NOW) == []
-
-
 def test_what_an_older_version_queued_is_delivered(path: Path, database: Database, store: SqliteStore) -> None:
     """It wrote the time of creation where it had nothing to wait for."""
     clock = StillClock()
