@@ -1,8 +1,7 @@
-"""A full disk, a locked, a corrupt and a missing file: refused while it lasts, and well again by itself."""
+"""A full, a locked, a corrupt and a missing file: refused while it lasts, and well again by itself."""
 
 from __future__ import annotations
 
-import resource
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -20,7 +19,6 @@ from acuse.config import Settings
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added
-from tests.acceptance.service import Running, until
 from tests.integration.server import served
 from tests.requests import body, record
 
@@ -234,21 +232,6 @@ def unavailable(response: httpx.Response) -> bool:
     return response.status_code == 503
 
 
-@pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
-def test_a_locked_file_is_503_until_it_is_let_go(path: Path, database: Database, mode: str) -> None:
-    sent = body()
-    with (
-        served(SqliteStore(database, SystemClock()), Settings()) as address,
-        httpx.Client(base_url="http://{}:{}".format(*address), headers=JSON) as client,
-        closing(sqlite3.connect(path, isolation_level=None)) as other,
-    ):
-        other.execute(f"BEGIN {mode}")
-        assert unavailable(client.post(PATH, content=sent))
-        other.execute("ROLLBACK")
-        assert client.post(PATH, content=sent).status_code == 201
-        assert client.post(PATH, content=sent).status_code == 200
-
-
 def test_a_corrupt_file_is_503_until_it_is_mended(path: Path, database: Database, kept: list[Record]) -> None:
     sent = body()
     with (
@@ -261,33 +244,6 @@ def test_a_corrupt_file_is_503_until_it_is_mended(path: Path, database: Database
         assert client.post(PATH, content=sent).status_code == 201
         again = client.post(PATH, content=kept[0].body)
         assert (again.status_code, again.json()["created_at"][:10]) == (200, "2026-01-01")
-
-
-def limit(pids: list[int], size: int) -> None:
-    """No file may grow beyond it: as on a full disk, whoever writes hears so."""
-    for pid in pids:
-        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
-
-
-def test_on_a_full_disk_all_is_refused_and_when_there_is_room_again_all_goes_on(tmp_path: Path) -> None:
-    with Running(tmp_path / "data", "--workers", "1", ACUSE_BUSY="0.2") as service:
-        before = [service.accept(note="before") for _ in range(20)]
-        workers, apis = until(lambda: service.pids("worker"), "a worker"), service.pids("api")
-        limit(workers, 0)
-        waiting = service.accept(note="during")
-        limit(apis, 0)
-
-        refused = [service.post(note="refused") for _ in range(20)]
-        until(lambda: not service.ready(), "the fault to be seen")
-        assert all(map(unavailable, refused))
-        limit(apis + workers, resource.RLIM_INFINITY)
-
-        after = service.accept(note="after")
-        for sent in (*before, waiting, after):
-            assert service.ended(sent)["status"] == "finished"
-        until(service.ready, "all to be well")
-        assert (service.pids("worker"), service.pids("api")) == (workers, apis)
 
 
 def test_a_worker_goes_on_when_the_file_can_be_had_again(path: Path) -> None:

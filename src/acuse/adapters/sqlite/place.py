@@ -86,6 +86,8 @@ class Place:
         if (log.st_dev, log.st_ino) != self._log_taken:
             raise self._displaced(self._log, "is not the log that is open")
         if database.st_size != self._size:
+            if not database.st_size:
+                raise self._displaced(self.file, "is empty")
             if database.st_size < self._size:
                 raise Shortened(f"{self.file} has become shorter: {database.st_size} bytes, not {self._size}")
             self._size = database.st_size
