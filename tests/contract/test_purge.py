@@ -120,7 +120,7 @@ def test_parts_go_with_their_request(backend: Backend) -> None:
     assert [parts_of(backend, id_) for id_ in (gone, failed, kept)] == [0, 0, 3]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 7, 100])
+@pytest.mark.parametrize("limit", [1, 7, 100])
 def test_a_step_may_be_small_or_large(backend: Backend, limit: int) -> None:
     ids = [ended(backend), merged(backend, 5), ended(backend, failed=True), merged(backend, 9, failed=True)]
     waiting = split(backend, 3)

@@ -31,6 +31,7 @@ from acuse.entrypoints.options import (
     settings_with,
 )
 from acuse.entrypoints.process import end_process, run_worker
+from acuse.entrypoints.purge import purge
 from acuse.entrypoints.submit import position_in, requests_in, size_of
 from acuse.entrypoints.supervisor import Supervisor
 
@@ -184,6 +185,9 @@ def retry(
         print(f"{id_} {'accepted again' if reopened else 'is not a failed request'}")
     if not all(done):
         raise typer.Exit(REFUSED)
+
+
+app.command()(purge)
 
 
 def main() -> None:

@@ -7,20 +7,23 @@ that stops on the way leaves a request that has ended and shows how, and the nex
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from acuse.adapters.sqlite.rows import micros
 from acuse.domain.purged import Purged
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from acuse.adapters.sqlite.database import Database
 
-MOST_BYTES = 4_194_304
+MOST_BYTES = 1_048_576
 """Of what one step deletes: SQLite may write over all of it, into the log."""
+UNSYNCED = 1
+"""NORMAL: a commit does not wait for the disk. The next one that does so waits for what stands before it too."""
 
 SIZE = "length(CAST(body AS BLOB)) + coalesce(length(CAST(result AS BLOB)), 0)"
 ENDED = "part = 0 AND status <> 'accepted' AND finished_at < :before"
@@ -66,13 +69,16 @@ class Room:
 
 
 def purge(database: Database, before: datetime, limit: int, after: int) -> Purged:
-    """One step. What it deletes is looked at again where it is deleted: what was opened meanwhile stays."""
+    """One step. What it deletes is looked at again where it is deleted: what was opened meanwhile stays.
+
+    A loss of power may bring back the last that went, ended as it was; the next purge deletes it.
+    """
     named = {"before": micros(before), "after": after, "limit": limit}
     with database.reading() as connection:
         portions, last = _chosen(connection, connection.execute(WINDOW, named).fetchall(), limit)
     requests = parts = 0
     if portions:
-        with database.writing() as connection:
+        with _unsynced(database), database.writing() as connection:
             for portion in portions:
                 gone, parts_gone = _forget(connection, portion, named["before"])
                 requests += gone
@@ -112,6 +118,19 @@ def _chosen(
             portions.append(Portion(id_, last))
         return portions, seq - 1
     return portions, window[-1][0] if len(window) == limit else None
+
+
+@contextmanager
+def _unsynced(database: Database) -> Iterator[None]:
+    """Commits hold the write lock for as long as they wait for the disk; these do not."""
+    with database.reading() as connection:
+        level = connection.execute("PRAGMA synchronous").fetchone()[0]
+        connection.execute(f"PRAGMA synchronous = {UNSYNCED}")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # Of a connection that broke nothing is left.
+                connection.execute(f"PRAGMA synchronous = {level}")
 
 
 def _forget(connection: sqlite3.Connection, portion: Portion, before: int) -> tuple[int, int]:

@@ -1,0 +1,114 @@
+"""The command that forgets, for good, what ended long ago."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from acuse.bootstrap import Service
+from acuse.domain.errors import Misconfigured, Unavailable
+from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Store, existing, leave
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from acuse.domain.purged import Purged
+
+STEP, PAUSE = 64, 3
+"""Requests and parts at once, and times as long as that took for the others who write to the file."""
+TABLE_STEP = 1_000
+"""In a table nobody waits for it."""
+AGE = re.compile(r"([0-9]{1,18})([smhd])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+OlderThan = Annotated[str, typer.Option(help="How long ago they ended at least: a number and s, m, h or d, as in 90d.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them and delete nothing.")]
+
+
+def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, store: Store = None) -> None:  # noqa: FBT002
+    """Delete the requests that ended so long ago, and their parts, for good.
+
+    It does not ask. An id that is gone is forgotten: sent again, it is a new request and runs again. So keep requests
+    for longer than any client may send one again. The service may run meanwhile, and another purge too; one that
+    was stopped is taken up by the next.
+    """
+    service = Service(existing(data, store))
+    before = moment_before(service.clock.now(), older_than)
+    stopped = threading.Event()
+    requests = parts = 0
+    told, is_over = _told(requests, parts, dry=dry_run), False
+    try:
+        _once_interrupted(stopped)
+        with _progress() as bar:
+            task = bar.add_task("", told=told)
+            for step in _steps(service, before, stopped, dry=dry_run):
+                requests, parts, is_over = requests + step.requests, parts + step.parts, step.next is None
+                told = _told(requests, parts, dry=dry_run)
+                bar.update(task, told=told)
+    except Unavailable as error:
+        leave(UNAVAILABLE, f"{error} ({told} so far)")
+    except KeyboardInterrupt:
+        leave(INTERRUPTED, f"interrupted ({told} so far)")
+    print(told)
+    if not is_over:
+        sys.exit(INTERRUPTED)
+
+
+def moment_before(now: datetime, age: str) -> datetime:
+    """When it was so long ago. Raises Misconfigured for what is no age."""
+    match = AGE.fullmatch(age)
+    if match is None or not int(match[1]):
+        raise Misconfigured(f"{age!r} is no age: a number above 0 and a unit (s, m, h or d), such as 90d, is wanted")
+    try:
+        return now - timedelta(**{UNITS[match[2]]: int(match[1])})
+    except OverflowError as error:
+        raise Misconfigured(f"{age} ago there was no year yet") from error
+
+
+def _steps(service: Service, before: datetime, stopped: threading.Event, *, dry: bool) -> Iterator[Purged]:
+    """Each step there is, until it is to stop."""
+    limit, pause = (TABLE_STEP, 0) if service.settings.table else (STEP, PAUSE)
+    after: str | None = None
+    while not stopped.is_set():
+        began = time.monotonic()
+        step = service.store.purge(before, limit, after, dry=dry)
+        took = time.monotonic() - began
+        yield step
+        after = step.next
+        if after is None:
+            return
+        if not dry and step.requests + step.parts:
+            stopped.wait(pause * took)
+
+
+def _once_interrupted(stopped: threading.Event) -> None:
+    """Ctrl-C ends it after the step under way, so that all that is gone is counted; pressed again, at once."""
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, stop)
+
+
+def _told(requests: int, parts: int, *, dry: bool) -> str:
+    return f"{_counted(requests, 'request')} and {_counted(parts, 'part')} {'would be' if dry else 'are'} gone"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
