@@ -46,20 +46,31 @@ class Client:
             while count > 0:
                 kind = self._random.choice(["one", "one", "lines", "array", "strict"])
                 size = 1 if kind == "one" else min(count, self._random.randint(1, 40))
-                items = [self._next() for _ in range(size)]
+                items = self._items(size, is_strict=kind == "strict")
                 count -= size
                 for (submission, number), record in zip(items, self._post(http, kind, items), strict=True):
                     self._note(submission, number, record)
 
-    def _next(self) -> Sent:
+    def _items(self, size: int, *, is_strict: bool) -> list[Sent]:
+        """Of all or none nobody else knows before they are answered: else they may be stored one by one."""
         random = self._random
-        if self._sent and not random.randrange(8):
-            return random.choice(self._sent)
+        items: list[Sent] = []
+        fresh: list[Sent] = []
+        for _ in range(size):
+            if self._sent and not random.randrange(8):
+                items.append(random.choice(self._sent))
+                continue
+            items.append(self._new())
+            (fresh if is_strict else self._sent).append(items[-1])
+        if fresh:
+            self._witness.together(tuple(Key(submission.id) for submission, _ in fresh))
+        return items
+
+    def _new(self) -> Sent:
+        random = self._random
         plan = {"plan": random.randrange(5)} if not random.randrange(4) else {}
         submission = parse(body(note="x" * random.randrange(random.choice(SIZES) + 1), **plan))
-        number = self._witness.begin(Key(submission.id), State(content=submission.body))
-        self._sent.append((submission, number))
-        return submission, number
+        return submission, self._witness.begin(Key(submission.id), State(content=submission.body))
 
     def _post(self, http: httpx.Client, kind: str, items: Sequence[Sent]) -> list[dict[str, Any]]:
         """The records that the answer holds, in the order in which they were sent."""

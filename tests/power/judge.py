@@ -67,6 +67,9 @@ def judge(folder: Path, ledger: Ledger) -> Verdict:
             database.close()
     except (AcuseError, ValueError, OverflowError) as error:  # Noise may stand where a status or a time was.
         wrong.append(f"it cannot be read: {error}")
+    for group in ledger.groups:
+        if 0 < sum(name in found for name in group) < len(group):
+            wrong.append(f"some are there of {group}, which were to be stored together")
     lost: list[Name] = []
     for name, expectation in ledger.names.items():
         there = found.pop(name, None)

@@ -37,6 +37,15 @@ class Done(msgspec.Struct, frozen=True):
     created_at: datetime | None = None
 
 
+class Together(msgspec.Struct, frozen=True):
+    """From now on all of them may be on disk, or none."""
+
+    names: tuple[Name, ...]
+
+
+Mark = Begun | Done | Together
+
+
 class Expectation:
     """The states of one of them in the order in which they were asked for, and which of them was promised last."""
 
@@ -69,10 +78,15 @@ class Ledger:
 
     def __init__(self) -> None:
         self.names: dict[Name, Expectation] = {}
+        self.groups: list[tuple[Name, ...]] = []
 
-    def read(self, event: Begun | Done) -> None:
+    def read(self, event: Mark) -> None:
         """It is as it was after the event."""
-        self.names.setdefault(event.name, Expectation()).read(event)
+        match event:
+            case Together():
+                self.groups.append(event.names)
+            case Begun() | Done():
+                self.names.setdefault(event.name, Expectation()).read(event)
 
     def promised(self) -> set[Name]:
         """Those of which somebody was told anything."""

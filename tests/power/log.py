@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.power.ledger import Begun, Done
+from tests.power.ledger import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class FolderSynced(msgspec.Struct, frozen=True):
     before: int
 
 
-Event = Created | Deleted | Written | Truncated | Synced | FolderSynced | Begun | Done
+Event = Created | Deleted | Written | Truncated | Synced | FolderSynced | Mark
 
 
 class Log:

@@ -18,7 +18,7 @@ from acuse.domain.delivery import Ending
 from acuse.domain.record import Failure, Key, Reason
 from tests.clock import StillClock
 from tests.power.judge import BOUNDS, BUSY, FILE, Verdict, judge
-from tests.power.ledger import Begun, Done, Ledger, State
+from tests.power.ledger import Begun, Done, Ledger, State, Together
 from tests.requests import CREATED, record
 
 if TYPE_CHECKING:
@@ -104,6 +104,17 @@ def test_what_may_not_be_there_is_seen(tmp_path: Path, ledger: Ledger, harm: str
     do(tmp_path, harm)
 
     assert any(seen in one for one in judge(tmp_path, ledger).wrong)
+
+
+def test_a_part_of_what_was_to_be_stored_together_is_seen(tmp_path: Path, ledger: Ledger) -> None:
+    absent = [Key(record().id) for _ in range(2)]
+    for names in ([Key(PLAIN.id), Key(WAITING.id)], absent, [Key(PLAIN.id), *absent]):
+        ledger.read(Together(tuple(names)))
+
+    [wrong] = judge(tmp_path, ledger).wrong
+
+    assert str(absent[0]) in wrong
+    assert "which were to be stored together" in wrong
 
 
 def test_an_index_that_does_not_fit_its_table_is_seen(tmp_path: Path, ledger: Ledger) -> None:

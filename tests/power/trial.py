@@ -10,7 +10,7 @@ import msgspec
 from acuse.domain.record import Key
 from tests.power.drive import Drive, Fate
 from tests.power.judge import FILE, judge
-from tests.power.ledger import Begun, Done, Ledger
+from tests.power.ledger import Done, Ledger, Mark
 from tests.power.log import Log, Synced
 from tests.power.vfs import recording
 from tests.power.workload import Workload
@@ -75,7 +75,7 @@ def tried(
     moments = _moments(events, random, cuts)
     for position, event in enumerate(events, 1):
         drive.read(position - 1, event)
-        if isinstance(event, Begun | Done):
+        if isinstance(event, Mark):
             ledger.read(event)
         if position not in moments:
             continue

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tests.power.ledger import Begun, Done, Ledger
+from tests.power.ledger import Begun, Done, Ledger, Together
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.power.ledger import Name, State
+    from tests.power.ledger import Mark, Name, State
     from tests.power.log import Log
 
 
@@ -33,6 +33,11 @@ class Witness:
         with self._lock:
             self._note(Done(name, number, created_at))
 
+    def together(self, names: tuple[Name, ...]) -> None:
+        """All of them are asked for now, or none."""
+        with self._lock:
+            self._note(Together(names))
+
     def seen(self, name: Name, status: str, created_at: datetime) -> None:
         """A client was told that it is in this status; it is not known since when."""
         with self._lock:
@@ -43,6 +48,6 @@ class Witness:
         with self._lock:
             return self._ledger.names[name].states[-1]
 
-    def _note(self, event: Begun | Done) -> None:
+    def _note(self, event: Mark) -> None:
         self._ledger.read(event)
         self._log.add(event)
