@@ -83,13 +83,17 @@ class Misbehaves(Action, tag="misbehaves"):
             case "mistakes":
                 raise Retry(after=30)  # type: ignore[arg-type]
             case "forks-and-returns":
-                return "the child" if os.fork() == 0 else "the parent"
-            case "forks-and-exits":
-                if os.fork() == 0:
-                    sys.exit(7)
+                child = os.fork()
+                if not child:
+                    return "the child"
+                os.waitpid(child, 0)
                 return "the parent"
-            case "leaves-one-behind":
-                subprocess.Popen(["sleep", "3600"], close_fds=False)
+            case "forks-and-exits":
+                child = os.fork()
+                if not child:
+                    sys.exit(7)
+                os.waitpid(child, 0)
+                return "the parent"
             case "waits-for-a-command":
                 command = subprocess.Popen(["sleep", "3600"])
                 note(self.book, str(command.pid))
@@ -102,6 +106,9 @@ class Misbehaves(Action, tag="misbehaves"):
             case "wanders":
                 os.chdir("/")
             case "forks-and-dies":
+                for descriptor in range(3, 64):
+                    with suppress(OSError):
+                        os.set_inheritable(descriptor, True)
                 subprocess.Popen(["sleep", "3600"], close_fds=False)
                 os._exit(4)
             case "closes-everything":

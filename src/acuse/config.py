@@ -21,6 +21,10 @@ CLIENT_KEY = "ACUSE_KEY"
 
 MAX_ITEM = 400_000
 """Bytes of what a client and a run may put into one item: the 400 KB of DynamoDB without the names and the stamps."""
+MIN_MEMORY = 67_108_864
+"""Bytes with which a runner can start; actions that import large libraries need more."""
+MAX_PAYLOAD = 33_554_432
+"""Bytes of what a worker and its runner tell each other at once: half of what their channel takes."""
 MAX_VISIBILITY = timedelta(hours=12)
 
 Count = Annotated[int, Meta(ge=1)]
@@ -109,6 +113,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         timedelta, Meta(description="How long SQS keeps what may not run yet: concurrency used up, or action unknown.")
     ] = timedelta(seconds=10)
     drain: Annotated[timedelta, Meta(description="How long runs may go on after SIGTERM.")] = timedelta(seconds=30)
+    max_memory: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Bytes of data that the process of a run may take; Linux only, macOS keeps no bound. 0: none.",
+        ),
+    ] = 2_147_483_648
     max_result: Annotated[Count, Meta(description="Bytes of one result, and of one part's value.")] = 65_536
     max_parts: Annotated[Count, Meta(description="Parts of one request.")] = 10_000
     max_plan: Annotated[Count, Meta(description="Bytes of all the part values of one request.")] = 16_777_216
@@ -128,6 +139,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise Misconfigured("max_waiting_bytes must be at least max_body, or a large request could never be stored")
         if self.max_held_bytes < max(self.max_body, self.max_array):
             raise Misconfigured("max_held_bytes must be at least max_body and max_array")
+        if 0 < self.max_memory < MIN_MEMORY:
+            raise Misconfigured(f"max_memory must be at least {MIN_MEMORY}, or 0 for no bound: no run could start")
+        if max(self.max_body, self.max_result, self.max_plan) > MAX_PAYLOAD:
+            raise Misconfigured(
+                f"max_body, max_result and max_plan must be at most {MAX_PAYLOAD}: a runner takes no more"
+            )
         self._check_aws()
         if not self.allow_anyone and not is_loopback(self.ops_host):
             raise Misconfigured(

@@ -92,7 +92,7 @@ def test_a_run_under_way_has_no_outcome_yet(runner: ProcessRunner) -> None:
     [
         ("leaves", "ended with code 3"),
         ("dies", "killed by SIGKILL"),
-        ("dies-strangely", "ended with code -40"),
+        ("dies-strangely", "killed by signal 40"),
         ("forks-and-dies", "ended with code 4"),
         ("closes-everything", "cut its process off"),
         ("babbles", "cut its process off"),
@@ -138,10 +138,8 @@ def test_a_process_that_a_run_forked_has_nothing_to_say(runner: ProcessRunner) -
     assert echo(runner) == before
 
 
-def test_a_process_left_behind_by_a_run_does_not_stand_for_the_runner(runner: ProcessRunner) -> None:
-    """It holds the channel open, but the next task must not be sent to nobody."""
+def test_a_runner_that_is_gone_between_two_tasks_is_replaced(runner: ProcessRunner) -> None:
     before = echo(runner)
-    assert outcome_of(runner, misbehaving("leaves-one-behind")) == Done(b'"survived"')
     os.kill(before, signal.SIGKILL)
     assert runner._process is not None
     runner._process.wait()

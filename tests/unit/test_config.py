@@ -38,6 +38,11 @@ def test_settings_survive_the_way_through_the_environment() -> None:
     assert Settings.from_environment(settings.to_environment()) == settings
 
 
+@pytest.mark.parametrize("bytes_", [0, 67_108_864])
+def test_the_memory_of_a_run_has_a_bound_or_none(bytes_: int) -> None:
+    assert Settings(max_memory=bytes_).max_memory == bytes_
+
+
 def test_an_empty_variable_is_as_none() -> None:
     assert Settings.from_environment({"ACUSE_PORT": ""}) == Settings(data=Path.cwd() / "data")
 
@@ -51,6 +56,10 @@ def test_an_empty_variable_is_as_none() -> None:
         ({"ACUSE_WORKERS": "-1"}, "workers"),
         ({"ACUSE_RUNNERS": "0"}, "runners"),
         ({"ACUSE_MAX_BODY": "0"}, "max_body"),
+        ({"ACUSE_MAX_MEMORY": "-1"}, "max_memory"),
+        ({"ACUSE_MAX_MEMORY": "67108863"}, "max_memory must be at least 67108864, or 0 for no bound"),
+        ({"ACUSE_MAX_RESULT": "33554433"}, "max_plan must be at most 33554432"),
+        ({"ACUSE_MAX_PLAN": "33554433"}, "max_plan must be at most 33554432"),
         ({"ACUSE_MAX_WAITING_BYTES": "1000"}, "max_waiting_bytes must be at least max_body"),
         ({"ACUSE_LEASE": "0"}, "lease must be more than zero"),
         ({"ACUSE_BODY_TIMEOUT": "-1"}, "body_timeout must be more than zero"),

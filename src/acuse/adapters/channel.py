@@ -18,13 +18,19 @@ READ_SIZE = 65_536
 SEND_SECONDS = 10.0
 """The other end waits for the message; if it does not take it, something has stopped it."""
 MAX_MESSAGE = 67_108_864
+CUT_OFF = 113
+"""The code that a runner ends with when its run has spoilt the channel."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The runner knows its actions and waits for a task."""
 
 
-Message = Task | Ready | Done | Planned | Again | Failed
+class Spent(msgspec.Struct, frozen=True, tag=True):
+    """The outcome that follows is the runner's last: its run left behind what the next must not meet."""
+
+
+Message = Task | Ready | Spent | Done | Planned | Again | Failed
 
 
 class Closed(Exception):

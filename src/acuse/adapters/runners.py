@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from acuse.adapters.channel import Channel, Closed, Ready
+from acuse.adapters.channel import CUT_OFF, Channel, Closed, Ready, Spent
 from acuse.domain.errors import RunnerUnavailable
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Failure, Reason
@@ -34,6 +34,7 @@ class ProcessRunner:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._lifeline: int | None = None
+        self._is_spent = False
 
     def ready(self) -> None:
         """See Runner."""
@@ -54,9 +55,14 @@ class ProcessRunner:
         """See Runner. A process that is gone ends its task as crashed."""
         try:
             message = self._running.receive(wait.total_seconds())
+            if isinstance(message, Spent):
+                self._is_spent = True
+                message = self._running.receive(wait.total_seconds())
         except Closed:
             return Again(Failure(Reason.CRASHED, self._epitaph()))
         if isinstance(message, Done | Planned | Again | Failed):
+            if self._is_spent:
+                self.kill()
             return message
         # A process that the run forked may hold the channel open after the runner itself is gone.
         return None if self._is_alive() else Again(Failure(Reason.CRASHED, self._epitaph()))
@@ -72,6 +78,7 @@ class ProcessRunner:
         if self._lifeline is not None:
             os.close(self._lifeline)
         self._channel = self._process = self._lifeline = None
+        self._is_spent = False
 
     @property
     def _running(self) -> Channel:
@@ -119,9 +126,13 @@ class ProcessRunner:
             process.wait(1)
         code = process.returncode
         self.kill()
-        if code is None:
+        if code is None or code == CUT_OFF:
             return "the run cut its process off from the worker"
-        if code < 0:
-            with contextlib.suppress(ValueError):
-                return f"the process of the run was killed by {signal.Signals(-code).name}"
-        return f"the process of the run ended with code {code}"
+        if code >= 0:
+            return f"the process of the run ended with code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            return f"the process of the run was killed by signal {-code}"
+        because = " by the system, which may have been out of memory, or by someone" if -code == signal.SIGKILL else ""
+        return f"the process of the run was killed by {name}{because}"

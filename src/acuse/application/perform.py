@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
@@ -12,6 +14,7 @@ from acuse.application.actions import Action, ActionType, Catalogue, Run, _this_
 from acuse.domain.errors import Fail, Invalid, Retry
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Failure, Reason
+from acuse.domain.submission import MAX_DEPTH
 from acuse.domain.task import Step, Task
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_DETAIL = 2_000
+MAX_LOGGED = 100_000
+"""Characters of an error's message with which its traceback is logged."""
+MAX_INNER = 5
+"""Errors in a group in a group that are told of."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,16 +61,25 @@ def perform(task: Task, catalogue: Catalogue, results: Results, limits: Limits) 
 def _outcome_of(error: BaseException, task: Task) -> Outcome:
     match error:
         case Retry(after=after):
-            return Again(Failure(Reason.RETRIES_EXHAUSTED, _detail(error)), after)
+            return Again(Failure(Reason.RETRIES_EXHAUSTED, _mended(_text(error))), after)
         case Fail():
-            return Failed(Failure(Reason.REFUSED, _detail(error)))
+            return Failed(Failure(Reason.REFUSED, _mended(_text(error))))
         case _BadResult():
-            return Failed(Failure(Reason.BAD_RESULT, _detail(error)))
+            return Failed(Failure(Reason.BAD_RESULT, _mended(_text(error))))
         case Invalid():
-            return Failed(Failure(Reason.REFUSED, f"the fields do not fit the action: {_detail(error)}"))
+            return Failed(Failure(Reason.REFUSED, _mended(f"the fields do not fit the action: {_text(error)}")))
+        case MemoryError():
+            traceback.clear_frames(error.__traceback__)  # What the run held is given up, or nothing could be told.
+            _log(error, task)
+            return Again(Failure(Reason.RAISED, _mended(f"out of memory, see ACUSE_MAX_MEMORY: {_named(error)}")))
         case _:
-            log.warning("run raised", extra={"request_id": task.id, "part": task.part}, exc_info=error)
-            return Again(Failure(Reason.RAISED, f"{type(error).__name__}: {_detail(error)}"))
+            _log(error, task)
+            return Again(Failure(Reason.RAISED, _mended(_named(error))))
+
+
+def _log(error: BaseException, task: Task) -> None:
+    shown = error if len(_text(error)) <= MAX_LOGGED else None
+    log.warning("run raised", extra={"request_id": task.id, "part": task.part}, exc_info=shown)
 
 
 def _call(task: Task, found: ActionType, action: Action, results: Results, limits: Limits) -> Outcome:
@@ -111,19 +127,55 @@ def _values(parts: Iterable[Any], limits: Limits) -> tuple[bytes, ...]:
 
 
 def _encode(value: Any, limit: int) -> bytes:
+    # The encoder crashes where memory ends, so a text that cannot fit is not given to it.
+    for text in (value, *(value.values() if isinstance(value, dict) else ())):
+        if isinstance(text, str | bytes) and len(text) > limit:
+            raise _BadResult(f"more than {limit} bytes of JSON; keep large results elsewhere")
     try:
         encoded = msgspec.json.encode(value)
-        msgspec.json.decode(encoded)  # A value may bring JSON of its own making.
+        if len(encoded) > limit:
+            raise _BadResult(f"{len(encoded)} bytes of JSON where {limit} are allowed; keep large results elsewhere")
+        decoded = msgspec.json.decode(encoded)
+        if msgspec.json.encode(decoded) != encoded:  # A value may bring JSON of its own making, or equal names.
+            json.loads(encoded, object_pairs_hook=_object)
+            encoded = msgspec.json.format(encoded, indent=-1)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise _BadResult(f"not JSON: {error}") from error
-    if len(encoded) > limit:
-        raise _BadResult(f"{len(encoded)} bytes of JSON where {limit} are allowed; keep large results elsewhere")
+        raise _BadResult(f"not JSON: {_text(error)}") from error
+    if encoded.count(b"{") + encoded.count(b"[") > MAX_DEPTH and _is_deeper(decoded, MAX_DEPTH):
+        raise _BadResult(f"JSON nested deeper than {MAX_DEPTH} levels")
     return encoded
 
 
-def _detail(error: BaseException) -> str:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return members
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
+
+
+def _named(error: BaseException) -> str:
+    """The error by its type and message; of a group, also the first in it."""
+    told = [f"{type(error).__name__}: {_text(error)}"[:MAX_DETAIL]]
+    while isinstance(error, BaseExceptionGroup) and len(told) <= MAX_INNER:
+        error = error.exceptions[0]
+        told.append(f"{type(error).__name__}: {_text(error)}"[:MAX_DETAIL])
+    return "; the first: ".join(told)
+
+
+def _text(error: BaseException) -> str:
     try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  (an action's own __str__ may raise anything)
-        text = "(its message cannot be read)"
+        return str(error)
+    except BaseException:  # noqa: BLE001  (an action's own __str__ may raise anything)
+        return "(its message cannot be read)"
+
+
+def _mended(text: str) -> str:
+    """What every store keeps and every client reads."""
     return text[:MAX_DETAIL].encode("utf-8", "replace").decode()
