@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.torture.subject import Subject
 
-PYTHON = Path("build/peers-venv/bin/python")
+PYTHON = Path("build/peers/bin/python")
 ACUSE = "acuse"
 
 
@@ -61,6 +61,7 @@ def main() -> None:
                 faults=faults,
                 clients=options.clients,
                 drain=options.drain,
+                replays=False,
             )
         print(f"{name}: {reports[name].acknowledged:,} acknowledged", flush=True)
     print()

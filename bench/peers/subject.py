@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTLED_SECONDS = 2.0
+LAST_BEGUN = 8
 METHOD_NOT_ALLOWED = 405
 JOURNAL = (
     "CREATE TABLE IF NOT EXISTS torture_journal (id TEXT NOT NULL, at REAL NOT NULL DEFAULT"
@@ -124,8 +125,12 @@ class PeerService:
         until(self._answers, "the peer's intake")
 
     def leased(self) -> list[Key]:
-        """See Subject."""
-        return [Key(id_) for (id_,) in self._select(self._peer.leased)] if self._peer.leased else []
+        """See Subject. Where the peer does not know it: what was begun last, and has no ending."""
+        if self._peer.leased is not None:
+            return [Key(id_) for (id_,) in self._select(self._peer.leased)]
+        begun = set(self._begun()[-LAST_BEGUN:])
+        ended = {id_ for (id_,) in self._select("SELECT id FROM torture_journal")} if begun else set()
+        return [Key(id_) for id_ in begun - ended]
 
     def endings(self) -> Mapping[Key, list[float]]:
         """See Subject."""
@@ -156,8 +161,10 @@ class PeerService:
 
     def runs(self) -> Mapping[Key, int]:
         """See Subject."""
-        lines = self._book.read_text().splitlines() if self._book.exists() else []
-        return Counter(Key(line.split()[0]) for line in lines)
+        return Counter(map(Key, self._begun()))
+
+    def _begun(self) -> list[str]:
+        return [line.split()[0] for line in self._book.read_text().splitlines()] if self._book.exists() else []
 
     @property
     def _book(self) -> Path:

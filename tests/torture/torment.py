@@ -31,8 +31,9 @@ def torment(
     clients: int = 6,
     pace: float = 0.03,
     drain: float = 120.0,
+    replays: bool = True,
 ) -> Report:
-    """What came of it. `drain`: how long the rest may take to end when all is quiet.
+    """What came of it. `drain`: how long the rest may take to end when all is quiet. `replays`: then all is sent again.
 
     The seed fixes what each client sends; not what the processes make of it.
     """
@@ -54,7 +55,8 @@ def torment(
     _drain(subject, drain)
     kept = subject.kept()
     acknowledged = ledger.acknowledged
-    threads[0].replay([one.members for one in acknowledged.values()])
+    if replays:
+        threads[0].replay([one.members for one in acknowledged.values()])
     return report(
         seed=seed,
         seconds=struck,
