@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from acuse.adapters.clock import SystemClock
+from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
-from acuse.domain.errors import StoreUnavailable
+from acuse.bootstrap import Service
+from acuse.config import Settings
+from acuse.domain.errors import Misconfigured, StoreUnavailable
 from tests.acceptance.service import Running, acuse, until
 from tests.integration.another import Another
 from tests.integration.files import BUSY, PAGE, Open, add, assert_holds, away, contents, each, index_of, log_of, note
@@ -105,15 +108,18 @@ def test_what_stands_in_its_place_is_refused_and_not_touched(opened: Open, chang
     assert contents(opened.path.parent) == before
 
 
-def test_what_was_deleted_can_be_had_back_while_a_process_has_it_open(opened: Open) -> None:
+def test_what_was_deleted_can_be_had_back_while_a_process_has_it_open(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
     def of_a_descriptor(name: Path) -> Path:
         return next(link for link in Path("/proc/self/fd").iterdir() if str(link.readlink()) == f"{name} (deleted)")
 
     names = [opened.path, log_of(opened.path)]
     for name in names:
         name.unlink()
-    with pytest.raises(StoreUnavailable, match=f"/proc/{os.getpid()}/fd"):
+    with pytest.raises(StoreUnavailable):
         opened.store.add([record()])
+    assert f"/proc/{os.getpid()}/fd" in vars(caplog.records[0])["error"]
 
     for name in names:
         shutil.copyfile(of_a_descriptor(name), name)
@@ -158,9 +164,9 @@ def test_nothing_is_saved_from_a_log_beside_which_another_has_begun(opened: Open
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         opened.assert_refuses()
 
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        assert other.execute("PRAGMA integrity_check") == [["ok"]]
-        assert other.execute("SELECT count(*) FROM others") == [[0]]
+    with Another(opened.path) as fresh:
+        assert fresh.execute("PRAGMA integrity_check") == [["ok"]]
+        assert fresh.execute("SELECT count(*) FROM others") == [[0]]
 
 
 @pytest.mark.parametrize("name", [lambda path: path, log_of], ids=["the file", "the log"])
@@ -185,6 +191,14 @@ def test_what_went_into_a_file_that_lost_its_name_meanwhile_is_not_acknowledged(
             write()
         away(opened.path).rename(name(opened.path))
         opened.assert_goes_on()
+
+
+def test_a_file_that_a_link_leads_to_has_its_log_where_it_is_itself(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "real.db")
+    with closing(Open(path)) as opened:
+        opened.assert_goes_on()
+        log_of(tmp_path / "real.db").unlink()
+        opened.assert_refuses()
 
 
 def test_a_fault_is_logged_once_with_what_to_do(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
@@ -215,11 +229,34 @@ def test_a_file_that_was_vacuumed_goes_on_and_one_that_was_cut_off_does_not(
                 database.version()
         opened.assert_goes_on()
 
+        size = path.stat().st_size
+        opened.store.add([record(note="x" * 1000) for _ in range(200)])
         with closing(sqlite3.connect(path)) as other:
             other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        os.truncate(path, 2 * PAGE)
+        opened.add()
+        opened.quick.version()
+        os.truncate(path, size + PAGE)
         opened.assert_refuses()
-    assert "sqlite3 acuse.db .recover" in caplog.text or "recover" in str([vars(one) for one in caplog.records])
+    assert "sqlite3 acuse.db .recover" in vars(caplog.records[-1])["error"]
+
+
+def test_a_backup_is_made_by_sqlite_and_serves_and_a_copy_of_the_file_alone_is_none(
+    opened: Open, tmp_path: Path
+) -> None:
+    copies = [tmp_path / name for name in ("alone.db", "backup.db", "into.db")]
+    shutil.copy(opened.path, copies[0])
+    with closing(sqlite3.connect(opened.path)) as live, closing(sqlite3.connect(copies[1])) as backup:
+        live.backup(backup)
+        live.execute("VACUUM INTO ?", (str(copies[2]),))
+
+    ids = [one.id for one in opened.acknowledged]
+    for copy in copies[1:]:
+        inspect(copy, BUSY)
+        with closing(Open(copy)) as restored:
+            assert set(restored.store.get(ids)) == set(ids)
+            restored.assert_goes_on()
+    with closing(Database(copies[0], durable=True, busy=BUSY)) as database:
+        assert SqliteStore(database, SystemClock()).get(ids) == {}
 
 
 def test_a_service_whose_file_is_moved_away_acknowledges_nothing_until_it_is_back(tmp_path: Path) -> None:
@@ -254,3 +291,19 @@ def test_a_service_whose_log_was_removed_loses_nothing(tmp_path: Path) -> None:
     index_of(path).unlink()
     with Running(tmp_path / "data", "--workers", "1") as service:
         assert {service.ended(one)["status"] for one in sent} == {"finished"}
+
+
+def test_what_was_there_at_the_start_is_not_made_anew_by_a_process_that_comes_later(path: Path) -> None:
+    def service() -> Service:
+        return Service(Settings(data=path.parent), anew=False)
+
+    path.parent.rmdir()
+    with pytest.raises(StoreUnavailable, match="is not there"):
+        service().store.add([record()])
+    assert not path.parent.exists()
+
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(Misconfigured, match="no longer the database"):
+        service().store.add([record()])
+    assert not path.stat().st_size

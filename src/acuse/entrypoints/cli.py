@@ -79,6 +79,7 @@ def serve(
     )  # fmt: skip
     configure_logging(settings)
     service = Service(settings)
+    service.inspect()
     catalogue, _ = service.catalogue, service.store  # What cannot be loaded or opened is said here, once.
     if settings.table:
         service.store.add([])
@@ -111,7 +112,9 @@ def work(
     """Run one more worker over the same data."""
     settings = settings_with(data=data, store=store, queue=queue, runners=runners, actions=actions)
     configure_logging(settings)
-    run_worker(Service(settings), lambda: None)
+    service = Service(settings)
+    service.inspect()
+    run_worker(service, lambda: None)
 
 
 @app.command()

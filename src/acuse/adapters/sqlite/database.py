@@ -123,7 +123,7 @@ class Database:
             if not connection.in_transaction and self._place.holds_but_for_its_log():
                 with suppress(sqlite3.Error):
                     connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
-            self._tell("place", str(error))
+            self._tell("place", error.advice)
             raise
         except Shortened:
             self._is_doubtful = True
@@ -180,7 +180,10 @@ class Database:
                 inspect(self._path, self._busy)
                 self._is_doubtful = False
             return self._connect("rw", self._check, self._configure)
-        except (Misconfigured, Displaced) as error:
+        except Displaced as error:
+            self._tell("place", error.advice)
+            raise
+        except Misconfigured as error:
             self._tell("place", str(error))
             raise StoreUnavailable(str(error)) from error
 
