@@ -13,6 +13,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from tests.power.drive import Fate
 from tests.power.trial import Tally, recorded, tried
 from tests.power.workload import Mode
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SHARES = {Mode.FULL: 0.7, Mode.NORMAL: 0.15, Mode.OFF: 0.15}
+FATES = {Mode.FULL: tuple(Fate), Mode.NORMAL: (Fate.NOTHING,), Mode.OFF: (Fate.NOTHING,)}
+"""The plainest shows the loss; FULL has to stand all of them."""
 COLUMNS = {
     "requests": "requests",
     "promises": "promises",
@@ -47,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(tallies))
     for finding in tallies[Mode.FULL].findings[:20]:
         print(finding)
+    if tallies[Mode.FULL].findings:
+        print(f"the first such disk of each run is kept in {chosen.folder}")
     return judgement(tallies)
 
 
@@ -73,7 +78,8 @@ def _tally(mode: Mode, chosen: argparse.Namespace, seconds: float) -> Tally:
         seed = f"{chosen.seed}-{number}"
         place = chosen.folder / f"{mode}-{seed}"
         shutil.rmtree(place, ignore_errors=True)
-        run = tried(recorded(place / "live", mode, seed, chosen.requests), place / "cuts", seed, chosen.cuts)
+        events = recorded(place / "live", mode, seed, chosen.requests)
+        run = tried(events, place / "cuts", seed, chosen.cuts, fates=FATES[mode])
         if mode is not Mode.FULL or not run.findings:
             shutil.rmtree(place)
         tally += run

@@ -138,7 +138,7 @@ def test_a_connection_that_is_left_open_is_an_error(tmp_path: Path) -> None:
 
 def test_the_command_prints_a_table_and_ends_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(
-        ["--seconds", "0", "--seed", "7", "--requests", "30", "--cuts", "9", "--folder", str(tmp_path / "power")]
+        ["--seconds", "0", "--seed", "7", "--requests", "30", "--cuts", "15", "--folder", str(tmp_path / "power")]
     )
 
     printed = capsys.readouterr().out

@@ -22,6 +22,8 @@ from tests.power.witness import Witness
 from tests.power.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tests.power.client import Sent
@@ -70,31 +72,40 @@ class Workload:
                 self._run(stack, f"{self._seed}/{half}", requests // 2 // CLIENTS)
 
     def _run(self, stack: ExitStack, seed: str, requests: int) -> None:
-        clock, over = SystemClock(), threading.Event()
+        clock = SystemClock()
         intake, settling, operating = (self._open(stack, self._mode) for _ in range(3))
         leasing, quick = (self._open(stack, Mode.NORMAL) for _ in range(2))
         host, port = stack.enter_context(served(SqliteStore(intake, clock)))
         queue = SqliteQueue(leasing, clock, lease=LEASE, bounds=BOUNDS)
         store = SqliteStore(settling, clock)
         operator = Operator(operating, quick, clock, self._witness, self._failed, Random(f"{seed}/operator"))
+        sent, ended = threading.Event(), threading.Event()
         with ThreadPoolExecutor(CLIENTS + WORKERS + 1) as pool:
-            running = [pool.submit(operator.operate, over)]
+            operating_now = pool.submit(operator.operate, ended)
+            working = []
             for number in range(WORKERS):
                 worker = Worker(store, queue, self._witness, self._failed, Random(f"{seed}/worker/{number}"))
-                running.append(pool.submit(worker.work, over))
+                working.append(pool.submit(worker.work, sent))
             sending = []
             for number in range(CLIENTS):
                 client = Client(f"http://{host}:{port}", self._witness, self._sent, Random(f"{seed}/client/{number}"))
                 sending.append(pool.submit(client.send, requests))
             try:
-                for one in sending:
-                    one.result()
+                _finish(sending, sent)
             finally:
-                over.set()
-            for one in running:
-                one.result()
+                _finish(working, ended)
+            operating_now.result()
 
     def _open(self, stack: ExitStack, mode: Mode) -> Database:
         database = opened(self._folder, mode)
         stack.callback(database.close)
         return database
+
+
+def _finish(running: Sequence[Future[None]], over: threading.Event) -> None:
+    """They have ended, and it is over, also if one of them has failed."""
+    try:
+        for one in running:
+            one.result()
+    finally:
+        over.set()
