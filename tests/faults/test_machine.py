@@ -38,10 +38,11 @@ class FaultyMachine(Machine):
         self.script = Scripted(hang=lambda: whole.pass_time(LEASE))
         self.backend = Wrapped(whole, insistent(whole.store, self.script), insistent(whole.queue, self.script))
 
-    @rule(verb=st.sampled_from(VERBS), fates=st.sampled_from(TROUBLES))
-    def trouble(self, verb: str, fates: tuple[Fate, ...]) -> None:
-        """The next calls of this verb meet this."""
-        self.script.write(verb, fates)
+    @rule(troubles=st.dictionaries(st.sampled_from(VERBS), st.sampled_from(TROUBLES), min_size=4))
+    def trouble(self, troubles: dict[str, tuple[Fate, ...]]) -> None:
+        """The next calls of these verbs meet this."""
+        for verb, fates in troubles.items():
+            self.script.write(verb, fates)
 
     @rule(target=Machine.held, limit=st.integers(1, 5))
     def receive(self, limit: int) -> object:
@@ -49,7 +50,6 @@ class FaultyMachine(Machine):
         deliveries = self._receive(limit)
         return multiple(*deliveries) if len(self.script.lost) == unheard else multiple()
 
-    @rule()
     def drain(self) -> None:
         """No fault any more: whatever was accepted comes to its end, and then nothing is due."""
         self.script.calm()
@@ -95,4 +95,4 @@ TestMemory.settings = _settings
 TestSqlite = FaultySqlite.TestCase
 TestSqlite.settings = _settings
 TestAws = FaultyAws.TestCase
-TestAws.settings = settings(_settings, max_examples=6, stateful_step_count=25)
+TestAws.settings = settings(_settings, max_examples=8, stateful_step_count=30)
