@@ -263,6 +263,16 @@ def test_a_plan_is_made_once(backend: Backend) -> None:
     assert Key(delivery.key.id, 2) not in backend.store.parts([Key(delivery.key.id, 2)])
 
 
+def test_what_is_to_be_merged_is_not_planned_again(backend: Backend) -> None:
+    id_ = planned(backend)
+    [merge] = receive(backend)
+
+    assert not backend.store.plan(merge, [])
+
+    assert end(backend, finished(backend, merge)) == [True]
+    assert backend.store.get([id_])[id_].status is Status.FINISHED
+
+
 def test_without_parts_the_request_is_due_for_its_merge(backend: Backend) -> None:
     id_ = planned(backend)
 

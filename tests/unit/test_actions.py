@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -239,3 +240,72 @@ def test_a_policy_that_is_a_field_is_found_out() -> None:
 
     with pytest.raises(Misconfigured, match="policy must be a class variable"):
         ActionType(Fieldwise)
+
+
+def test_the_names_of_the_service_are_told_all_at_once() -> None:
+    class Stamped(Action, tag="stamped"):
+        status: str
+        result: int
+        own: int = msgspec.field(name="_own")
+
+        def run(self) -> None: ...
+
+    with pytest.raises(Misconfigured, match=r"^stamped: these names belong to the service: _own, result, status$"):
+        ActionType(Stamped)
+
+
+def test_bounds_that_the_annotations_name_hold_for_parts_and_results() -> None:
+    class Bounded(Split, tag="bounded"):
+        def process(self, part: Annotated[int, msgspec.Meta(ge=1)]) -> int:  # type: ignore[override]
+            return part
+
+        def merge(self, results: Iterable[Annotated[int, msgspec.Meta(ge=2)]]) -> int:
+            return sum(results)
+
+    bounded = ActionType(Bounded)
+
+    assert msgspec.json.decode(b"1", type=bounded.part_type) == 1
+    for number, type_ in ((b"0", bounded.part_type), (b"1", bounded.result_type)):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(number, type=type_)
+
+
+def test_results_of_which_only_the_container_is_named_are_any_json() -> None:
+    class Bare(Split, tag="bare"):
+        def merge(self, results: list) -> int:  # type: ignore[override, type-arg]
+            return len(results)
+
+    assert ActionType(Bare).result_type is Any
+
+
+def test_where_unknown_members_are_forbidden_the_id_is_let_through_and_numbers_stay_exact() -> None:
+    class Exact(Action, tag="exact", forbid_unknown_fields=True):
+        number: Decimal
+
+        def run(self) -> None: ...
+
+    class Naming(Action, tag="naming", forbid_unknown_fields=True):
+        id: str
+
+        def run(self) -> None: ...
+
+    digits = "0.12345678901234567890123456789012345678"
+    exact = ActionType(Exact).decode(f'{{"id":"x","action":"exact","number":{digits}}}'.encode())
+    naming = ActionType(Naming).decode(b'{"id":"x","action":"naming"}')
+
+    assert isinstance(exact, Exact)
+    assert exact.number == Decimal(digits)
+    assert isinstance(naming, Naming)
+    assert naming.id == "x"
+    with pytest.raises(Invalid):
+        ActionType(Exact).decode(b'{"id":"x","action":"exact","number":1,"note":2}')
+
+
+def test_a_complaint_of_the_whole_object_points_at_it() -> None:
+    class Whole(Action, tag="whole"):
+        def __post_init__(self) -> None:
+            raise ValueError("never")
+
+        def run(self) -> None: ...
+
+    assert complaint(Catalogue([Whole]), action="whole") == ("#", "never")

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from acuse.adapters.memory import Memory, MemoryQueue
-from acuse.application.heartbeat import Heartbeat
+from acuse.adapters.memory import Memory, MemoryQueue, MemoryStore
+from acuse.application.heartbeat import HASTE, Heartbeat
 from acuse.domain.delivery import Delivery
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Key
 from tests.clock import StillClock
+from tests.requests import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OFTEN = timedelta(milliseconds=1)
+LEASE = timedelta(seconds=10)
 
 
 class Noted(MemoryQueue):
@@ -64,3 +66,48 @@ def test_nothing_is_renewed_when_nothing_is_held_and_so_nothing_is_shown_to_work
 
     assert queue.extended.empty()
     assert beaten.empty()
+
+
+def test_what_is_held_is_delivered_to_nobody_else_while_the_heart_beats() -> None:
+    clock = StillClock()
+    memory = Memory(clock)
+    queue = MemoryQueue(memory, lease=LEASE, bounds={"delay": None})
+    MemoryStore(memory).add([record(clock.now())])
+    heartbeat = Heartbeat(queue, LEASE, lambda: None)
+    heartbeat.hold(queue.receive(1, timedelta(0)))
+
+    for _ in range(5):
+        clock.advance(LEASE * 0.8)
+        heartbeat.beat()
+        assert queue.receive(1, timedelta(0)) == []
+
+    clock.advance(LEASE)
+    assert [one.attempt for one in queue.receive(1, timedelta(0))] == [2]
+
+
+class Awaited:
+    """An event that is set at the last of so many waits, and notes how long each was to be."""
+
+    def __init__(self, waits: int) -> None:
+        self.left = waits
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("not now"), ValueError("a bug")])
+def test_a_beat_that_failed_is_known_and_is_tried_again_sooner(error: Exception) -> None:
+    queue = Noted(error)
+    heartbeat = Heartbeat(queue, LEASE, lambda: health.append(heartbeat.is_well))
+    health = [heartbeat.is_well]
+    heartbeat.hold([delivery(1)])
+    heartbeat._stopped = stopped = Awaited(3)  # type: ignore[assignment]
+
+    heartbeat._run()
+
+    assert stopped.waits == [10, 10 / HASTE, 10, 10]
+    assert health == [True, False, True]
+    assert heartbeat.is_well

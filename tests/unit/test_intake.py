@@ -1,76 +1,21 @@
 from __future__ import annotations
 
 import threading
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
 
 from acuse.adapters.memory import Memory, MemoryStore
 from acuse.application import intake as module
-from acuse.application.intake import Intake, Reply
-from acuse.domain.errors import Overloaded, StoreUnavailable
-from acuse.domain.outcome import Added, Addition, Conflict, Existing, Withheld
+from acuse.application.intake import Intake
+from acuse.domain.errors import StoreUnavailable
+from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from tests.clock import StillClock
 from tests.requests import submission
+from tests.unit.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from acuse.domain.record import Record
-    from acuse.domain.submission import Submission
-
-
-class GatedStore(MemoryStore):
-    """Every add waits at the gate, and can be made to fail."""
-
-    def __init__(self) -> None:
-        super().__init__(Memory(StillClock()))
-        self.entered = threading.Semaphore(0)
-        self.gate = threading.Semaphore(0)
-        self.batches: list[int] = []
-        self.error: Exception | None = None
-        self.refused: set[str] = set()
-
-    def add(self, records: Sequence[Record]) -> list[Addition]:
-        if not records:
-            return []
-        self.entered.release()
-        assert self.gate.acquire(timeout=30)
-        self.batches.append(len(records))
-        if self.error is not None:
-            raise self.error
-        stored = iter(super().add([record for record in records if record.id not in self.refused]))
-        return [StoreUnavailable("throttled") if record.id in self.refused else next(stored) for record in records]
-
-
-class Desk:
-    """An intake over a gated store; waiters are numbers."""
-
-    def __init__(self, **bounds: int) -> None:
-        self.store = GatedStore()
-        self.replies: SimpleQueue[tuple[int, Reply]] = SimpleQueue()
-        self.commits: SimpleQueue[None] = SimpleQueue()
-        limits = {"max_waiting": 100, "max_waiting_bytes": 10_000, "max_batch": 10} | bounds
-        self.intake: Intake[int] = Intake(
-            self.store, StillClock(), self._deliver, committed=lambda: self.commits.put(None), **limits
-        )
-        self.intake.start()
-
-    def _deliver(self, replies: Sequence[tuple[int, Sequence[Reply]]]) -> None:
-        for waiter, found in replies:
-            for reply in found:
-                self.replies.put((waiter, reply))
-
-    def offer(self, waiter: int, sent: Submission | None = None) -> None:
-        self.intake.offer([sent or submission()], waiter)
-
-    def reply(self) -> tuple[int, Reply]:
-        return self.replies.get(timeout=30)
-
-    def close(self) -> None:
-        self.store.gate.release(1_000)
-        self.intake.close()
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -102,17 +47,6 @@ def test_while_a_batch_is_committed_the_next_one_gathers(desk: Desk) -> None:
     assert sum(desk.store.batches) == 8
 
 
-def test_a_batch_has_its_bound() -> None:
-    desk = Desk(max_batch=3)
-    for waiter in range(10):
-        desk.offer(waiter)
-    desk.store.gate.release(100)
-
-    assert [desk.reply()[0] for _ in range(10)] == list(range(10))
-    assert max(desk.store.batches) <= 3
-    desk.close()
-
-
 def test_the_same_content_is_the_same_request_and_other_content_a_conflict(desk: Desk) -> None:
     first = submission(note="first")
     desk.store.gate.release(100)
@@ -123,32 +57,6 @@ def test_the_same_content_is_the_same_request_and_other_content_a_conflict(desk:
     kinds = [type(desk.reply()[1]) for _ in range(3)]
 
     assert kinds == [Added, Existing, Conflict]
-
-
-def test_past_the_bound_it_is_overloaded_until_it_has_caught_up() -> None:
-    desk = Desk(max_waiting=2)
-    desk.offer(1)
-    desk.offer(2)
-    with pytest.raises(Overloaded):
-        desk.offer(3)
-
-    desk.store.gate.release(2)
-    assert [desk.reply()[0], desk.reply()[0]] == [1, 2]
-
-    desk.offer(4)
-    desk.close()
-    assert desk.reply()[0] == 4
-
-
-def test_the_bytes_that_wait_have_a_bound_too() -> None:
-    desk = Desk(max_waiting_bytes=300)
-    desk.offer(1, submission(note="x" * 100))
-    with pytest.raises(Overloaded):
-        desk.offer(2, submission(note="x" * 100))
-
-    desk.offer(3)
-    desk.close()
-    assert [desk.reply()[0], desk.reply()[0]] == [1, 3]
 
 
 def test_a_store_that_fails_is_told_to_those_in_the_batch_and_to_no_other(desk: Desk) -> None:
@@ -290,15 +198,29 @@ def test_a_store_that_fails_is_told_to_each_of_a_group(desk: Desk) -> None:
     assert [desk.reply(), desk.reply()] == [(1, desk.store.error)] * 2
 
 
-def test_a_group_counts_with_all_its_submissions(desk: Desk) -> None:
-    most = [submission() for _ in range(99)]
-    desk.intake.offer(most, 1)
-
-    with pytest.raises(Overloaded):
-        desk.intake.offer([submission(), submission()], 2)
-    desk.offer(3)
-
+def test_each_waiter_hears_what_came_of_its_own(desk: Desk) -> None:
+    desk.offer(0)
+    assert desk.store.entered.acquire(timeout=30)
+    groups = [[submission() for _ in range(size)] for size in (1, 3, 2)]
+    for waiter, group in enumerate(groups, 1):
+        desk.intake.offer(group, waiter)
     desk.store.gate.release(100)
-    assert {desk.reply()[0] for _ in range(100)} == {1, 3}
-    desk.intake.offer([submission(), submission()], 4)
-    assert desk.reply()[0] == 4
+
+    heard = [desk.reply() for _ in range(7)][1:]
+
+    assert all(isinstance(reply, Added) for _, reply in heard)
+    assert [(waiter, reply.record.id) for waiter, reply in heard if isinstance(reply, Added)] == [
+        (waiter, sent.id) for waiter, group in enumerate(groups, 1) for sent in group
+    ]
+    assert desk.store.batches == [1, 6]
+
+
+def test_a_conflict_shows_what_is_there(desk: Desk) -> None:
+    first = submission(note="first")
+    desk.store.gate.release(100)
+    desk.offer(1, first)
+    _, added = desk.reply()
+    desk.offer(2, submission(id=first.id, note="other"))
+
+    assert isinstance(added, Added)
+    assert desk.reply() == (2, Conflict(added.record))

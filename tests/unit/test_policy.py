@@ -35,9 +35,26 @@ def test_a_backoff_may_stand_still() -> None:
         {"concurrency": 0},
         {"backoff": Backoff(first=timedelta(seconds=-1))},
         {"backoff": Backoff(first=timedelta(seconds=2), most=timedelta(seconds=1))},
-        {"backoff": Backoff(factor=0.5)},
+        {"backoff": Backoff(most=timedelta(days=366, microseconds=1))},
+        {"backoff": Backoff(factor=0.99)},
     ],
 )
-def test_bounds_under_which_nothing_could_run_are_refused(bounds: dict[str, object]) -> None:
-    with pytest.raises(Misconfigured):
+def test_bounds_under_which_nothing_could_run_are_refused_by_their_name(bounds: dict[str, object]) -> None:
+    with pytest.raises(Misconfigured, match="|".join(bounds).replace("backoff", "a back-off grows")):
         Policy(**bounds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"time_limit": timedelta(microseconds=1)},
+        {"attempts": 1},
+        {"concurrency": 1},
+        {"backoff": Backoff(first=timedelta(0), most=timedelta(0), factor=1)},
+        {"backoff": Backoff(first=timedelta(days=366), most=timedelta(days=366), factor=1.5)},
+    ],
+)
+def test_the_least_and_the_most_that_can_run_are_taken(bounds: dict[str, object]) -> None:
+    policy = Policy(**bounds)  # type: ignore[arg-type]
+
+    assert {name: getattr(policy, name) for name in bounds} == bounds

@@ -66,3 +66,35 @@ def test_the_keys_of_the_parts_come_in_pages() -> None:
     assert [len(page) for page in pages] == [100, 100, 50]
     assert [key for page in pages for key in page] == [Key("x", part) for part in range(1, 251)]
     assert list(part_keys("x", 0)) == []
+
+
+def test_one_that_was_begun_or_opened_again_shows_its_attempts() -> None:
+    begun = msgspec.structs.replace(record(), attempts=3)
+
+    assert json.loads(begun.to_json()) == json.loads(record(id=begun.id).to_json()) | {"attempts": 3}
+
+
+def test_one_that_failed_before_any_attempt_shows_its_end() -> None:
+    failed = msgspec.structs.replace(
+        record(), status=Status.FAILED, finished_at=CREATED, error=Failure(Reason.PARTS_FAILED, "1 of 1 parts failed")
+    )
+
+    shown = json.loads(failed.to_json())
+
+    assert (shown["status"], shown["attempts"], shown["finished_at"]) == ("failed", 0, "2026-01-01T00:00:00.000000Z")
+
+
+def test_of_the_object_the_minimal_form_has_only_the_id() -> None:
+    one = record(note="hello")
+    done = msgspec.structs.replace(one, status=Status.FINISHED, finished_at=CREATED, attempts=1, result=b"7")
+
+    for whole in (one, done):
+        sent = json.loads(whole.body)
+        stamps = {name: value for name, value in json.loads(whole.to_json()).items() if name not in sent}
+        assert json.loads(whole.to_json(minimal=True)) == {"id": one.id, **stamps}
+
+
+def test_a_page_of_keys_may_be_full_or_of_one() -> None:
+    assert [len(page) for page in part_keys("x", 100)] == [100]
+    assert [len(page) for page in part_keys("x", 101)] == [100, 1]
+    assert list(part_keys("x", 1)) == [[Key("x", 1)]]
