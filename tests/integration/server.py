@@ -19,7 +19,7 @@ from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.process import server
-from tests.unit.test_intake import GatedStore
+from tests.unit.desk import GatedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -43,7 +43,7 @@ from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.api.problems import PROBLEMS
 from tests.integration.server import served
 from tests.requests import body
-from tests.unit.test_intake import GatedStore
+from tests.unit.desk import GatedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
