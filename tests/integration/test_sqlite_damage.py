@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -14,6 +15,7 @@ import pytest
 
 from acuse.adapters.sqlite import damage
 from acuse.adapters.sqlite.damage import inspect
+from acuse.adapters.sqlite.database import Database
 from acuse.domain.errors import Misconfigured
 from tests.integration.disk import UNPRIVILEGED, read_only
 from tests.integration.files import BUSY, PAGE, RUBBISH, Open, add, at, contents, each, index_of, log_of, note
@@ -145,3 +147,21 @@ def test_a_command_that_cannot_use_the_file_ends_and_says_so(
             assert f"acuse: {path}" in ended.stderr
             assert said in ended.stderr
             assert "Traceback" not in ended.stderr
+
+
+def test_a_file_whose_making_was_cut_off_is_made_again(path: Path) -> None:
+    """It still has a journal: the log comes later."""
+    cut_off = path.with_name("cut-off.db")
+    with closing(sqlite3.connect(cut_off, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")  # What is not yet committed reaches the file.
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE half (made BLOB)")
+        connection.executemany("INSERT INTO half VALUES (?)", [(bytes(PAGE),)] * 20)
+        for suffix in ("", "-journal"):
+            shutil.copy(f"{cut_off}{suffix}", f"{path}{suffix}")
+    assert path.stat().st_size > PAGE
+
+    inspect(path, BUSY)
+
+    with closing(Database(path, durable=True, busy=BUSY)) as database, database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)

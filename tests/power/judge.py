@@ -54,8 +54,7 @@ def judge(folder: Path, ledger: Ledger) -> Verdict:
     found: dict[Name, tuple[State, datetime]] = {}
     wrong: list[str] = []
     try:
-        if not (folder / f"{FILE}-journal").exists():  # There is one only while the file is being made.
-            inspect(folder / FILE, BUSY)
+        inspect(folder / FILE, BUSY)
         database = Database(folder / FILE, durable=True, busy=BUSY)
         try:
             with database.reading() as connection:

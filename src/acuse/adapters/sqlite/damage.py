@@ -40,6 +40,8 @@ def inspect(path: Path, busy: timedelta) -> None:
         with closing(sqlite3.connect(uri, uri=True, timeout=busy.total_seconds())) as connection:
             found = _every_page(connection) if _size(path) <= CHECKED_IN_FULL else _ends(connection)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+            return  # It was cut off while it was being made, before its log: who opens it to write rolls it back.
         if code(error) in DAMAGED:
             raise Misconfigured(said(error, path)) from error
         raise StoreUnavailable(said(error, path)) from error
