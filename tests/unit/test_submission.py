@@ -51,6 +51,7 @@ def test_the_id_is_kept_in_lower_case_and_the_rest_as_it_was_written(member: str
         '{"action":"delay","id":"ID","a":1,"b":[1,2.0]}',
         '{ "id": "ID",\n\t"b": [1.0, 2], "a": 1e0, "action": "\\u0064elay" }',
         '{"id":"ID","action":"delay","a":10e-1,"b":[1,20E-1]}',
+        '{"id":"ID","action":"delay","a":1.0000000000000000000000,"b":[1.000000000000000000,0.2E1]}',
     ],
 )
 def test_spacing_order_and_notation_do_not_change_the_content(text: str) -> None:
@@ -61,9 +62,20 @@ def test_spacing_order_and_notation_do_not_change_the_content(text: str) -> None
 
 @pytest.mark.parametrize(
     ("one", "other"),
+    [("1.5", "1.50"), ("1.5", "15e-1"), ("0.125", "0.125000000000000000000000"), ("-2.50", "-25E-1"), ("0.0", "-0")],
+)
+def test_equal_numbers_are_the_same_content(one: str, other: str) -> None:
+    assert parse(body(f'"a":{one}')).fingerprint == parse(body(f'"a":{other}')).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
     [
         ('"a":1', '"a":2'),
         ('"a":1', '"a":"1"'),
+        ('"a":1', '"a":1.5'),
+        ('"a":1.25', '"a":1.5'),
+        ('"a":1.0E+1', '"a":1.0E-1'),
         ('"a":null', ""),
         ('"a":[1,2]', '"a":[2,1]'),
         ('"a":0.1234567890123456789012345678901234567', '"a":0.1234567890123456789012345678901234568'),
@@ -102,6 +114,8 @@ def test_other_content_has_another_fingerprint(one: str, other: str) -> None:
         (b'{"a":1e126}', "outside the magnitudes"),
         (b'{"a":-1e126}', "outside the magnitudes"),
         (b'{"a":1e-131}', "outside the magnitudes"),
+        (b'{"a":1E126}', "outside the magnitudes"),
+        (b'{"a":1.5E-131}', "outside the magnitudes"),
         (b'{"a":1%b}' % (b"0" * 126), "outside the magnitudes"),
         (b'{"a":1e99999999999999999999999}', "exponent beyond any use"),
         (b'{"a":%b}' % (b"1" * 39), "more than 38 significant digits"),
