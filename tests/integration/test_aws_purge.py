@@ -54,10 +54,10 @@ class Bench:
         self.name = f"acuse-{uuid.uuid4()}"
         create_table(local_aws().client("dynamodb"), self.name)
         self.intruded = Intruded(client)
-        self.store = self._store(self.intruded)
-        self.other = self._store(local_aws().client("dynamodb"))
+        self.store = self.store_over(self.intruded)
+        self.other = self.store_over(local_aws().client("dynamodb"))
 
-    def _store(self, client: Any) -> DynamoStore:
+    def store_over(self, client: Any) -> DynamoStore:
         return DynamoStore(Table(client, self.name, patience=timedelta(seconds=10), in_flight=1), self.clock)
 
     def end(self, id_: str, *parts: int, plan: int = 0, failed: bool = False) -> None:
@@ -100,6 +100,10 @@ class Bench:
                 return requests, parts
 
 
+def dies() -> None:
+    raise StoreUnavailable("killed")
+
+
 def delivery(key: Key, plan: int = 0) -> Delivery:
     return Message(id=key.id, part=key.part, action="delay", turn=plan).delivery("receipt", 1)
 
@@ -116,6 +120,20 @@ def test_a_request_that_is_opened_again_just_before_it_would_go_stays(bench: Ben
     assert bench.purge() == (0, 0)
 
     assert bench.other.get([id_])[id_].status is Status.ACCEPTED
+
+
+def test_a_request_that_fails_again_just_before_it_would_go_stays(bench: Bench) -> None:
+    id_ = bench.failed()
+
+    def fails_again() -> None:
+        assert bench.other.reopen([id_]) == [True]
+        bench.end(id_, 0, plan=1, failed=True)
+
+    bench.intruded.before("batch_execute_statement", fails_again)
+
+    assert bench.purge() == (0, 0)
+
+    assert bench.other.get([id_])[id_].status is Status.FAILED
 
 
 @pytest.mark.parametrize("call", ["query", "update_item"])
@@ -157,15 +175,17 @@ def test_a_split_request_that_begins_to_go_while_it_is_opened_again_is_not_opene
     assert bench.purge() == (1, PARTS - 3)
 
 
-def test_what_is_half_opened_again_stays_until_it_has_been_opened(bench: Bench) -> None:
+@pytest.mark.parametrize("call", ["scan", "query", "update_item"])
+def test_what_is_half_opened_again_stays_until_it_has_been_opened(bench: Bench, call: str) -> None:
     id_ = bench.merged()
 
-    def dies() -> None:
-        raise StoreUnavailable("killed")
+    def opens_half() -> None:
+        client = Intruded(local_aws().client("dynamodb"))
+        client.before("batch_execute_statement", dies)
+        with pytest.raises(StoreUnavailable):
+            bench.store_over(client).reopen([id_])
 
-    bench.intruded.before("batch_execute_statement", dies)
-    with pytest.raises(StoreUnavailable):
-        bench.store.reopen([id_])
+    bench.intruded.before(call, opens_half)
 
     assert bench.purge() == (0, 0)
 
@@ -197,10 +217,6 @@ def test_what_went_and_came_again_meanwhile_stays(bench: Bench, limit: int) -> N
 
 def test_the_parts_of_a_plan_that_was_never_finished_go_with_their_request(bench: Bench) -> None:
     id_ = bench.added()
-
-    def dies() -> None:
-        raise StoreUnavailable("killed")
-
     bench.intruded.before("batch_execute_statement", lambda: bench.intruded.before("update_item", dies))
     with pytest.raises(StoreUnavailable):
         bench.store.plan(delivery(Key(id_)), [b"1"] * PARTS)

@@ -193,6 +193,26 @@ def test_what_is_opened_again_between_the_look_and_the_write_stays_whole(path: P
         assert len(file.store.parts([Key(split, part) for part in range(1, 6)])) == 5
 
 
+@pytest.mark.parametrize("limit", [100, 3], ids=["in one step", "in several"])
+def test_what_is_opened_again_and_ends_between_the_look_and_the_write_stays_whole(path: Path, limit: int) -> None:
+    with closing(Intruded(path, durable=True, busy=BUSY)) as database:
+        file = File(path, database)
+        ids = [*file.ended(1, failed=True), file.merged(5, failed=True)]
+        file.clock.advance(A_WHILE)
+
+        def ends_again() -> None:
+            file.store.reopen(ids)
+            file.end(*file.receive(2))
+            file.end(*file.receive(1))
+
+        database.intrude = ends_again
+
+        assert file.purge(limit) == 0
+
+        assert [one.status for one in file.store.get(ids).values()] == [Status.FINISHED] * 2
+        assert len(file.store.parts([Key(ids[1], part) for part in range(1, 6)])) == 5
+
+
 def test_what_went_and_came_again_between_the_look_and_the_write_stays(path: Path) -> None:
     with closing(Intruded(path, durable=True, busy=BUSY)) as database:
         file = File(path, database)

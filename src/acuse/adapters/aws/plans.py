@@ -79,7 +79,7 @@ def reopen(table: Table, id_: str) -> bool:
     """The failed request is accepted again; of a planned one, the failed parts are queued first."""
     request = Key(id_)
     item = table.read([request]).get(request)
-    if item is None or item["status"]["S"] != Status.FAILED or "_purging" in item:
+    if item is None or item["status"]["S"] != Status.FAILED:
         return False
     mine = number(integer(item, "_plan") + 1)
     values = VALUES | {"read": item["_plan"], "mine": mine}
