@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract import test_queue, test_store
+from tests.contract import test_purge, test_queue, test_store
 from tests.guards.broken import row
 
 STORE = "acuse.adapters.memory:MemoryStore."
@@ -105,5 +105,15 @@ GUARDS = [
         "bound: an action runs no more often at once",
         QUEUE + "_may_run", "return len(leased) < bound", "return True",
         test_queue.test_no_action_is_under_way_more_often_than_its_bound,
+    ),
+    row(
+        "purge only what had ended by then",
+        STORE + "purge", "one.finished_at is not None and one.finished_at < before", "one.finished_at is not None",
+        test_purge.test_what_ended_before_that_moment_is_gone_and_nothing_else,
+    ),
+    row(
+        "purge only what has ended",
+        STORE + "purge", "one.finished_at is not None and one.finished_at < before", "one.created_at < before",
+        test_purge.test_what_was_accepted_long_ago_and_has_not_ended_stays,
     ),
 ]  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contract import test_queue, test_store
+from tests.contract import test_purge, test_queue, test_store
 from tests.guards import broken
+from tests.guards.surgery import Cut
 
 STORE = "acuse.adapters.sqlite.store:"
 QUEUE = "acuse.adapters.sqlite.queue:"
+PURGE = "acuse.adapters.sqlite.purge:"
 HELD, ANYBODYS = "AND lease = ?", "AND ? IS NOT NULL"
 
 
@@ -103,5 +105,20 @@ GUARDS = [
         "bound: an action runs no more often at once",
         QUEUE + "SqliteQueue._choose", "max(0, bound - leased)", "limit",
         test_queue.test_no_action_is_under_way_more_often_than_its_bound,
+    ),
+    broken.Broken(
+        "purge only what had ended by then",
+        (Cut(PURGE + "WINDOW", " AND finished_at < :before"), Cut(PURGE + "FORGET", " AND finished_at < :before")),
+        test_purge.test_what_ended_before_that_moment_is_gone_and_nothing_else,
+        "sqlite",
+    ),
+    broken.Broken(
+        "purge only what has ended",
+        (
+            Cut(PURGE + "WINDOW", "status <> 'accepted' AND finished_at < :before", "created_at < :before"),
+            Cut(PURGE + "FORGET", "status <> 'accepted' AND finished_at < :before", "created_at < :before"),
+        ),
+        test_purge.test_what_was_accepted_long_ago_and_has_not_ended_stays,
+        "sqlite",
     ),
 ]  # fmt: skip
