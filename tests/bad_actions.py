@@ -47,6 +47,7 @@ class Good(Action, tag="good"):
             "threads": [one.name for one in threading.enumerate() if not one.daemon],
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
             "free": free,
+            "inherited": [one for one in range(3, 64) if is_inherited(one)],
             "kept": len(KEPT),
         }
 
@@ -67,6 +68,13 @@ class OddError(Exception):
 
     def __str__(self) -> str:
         return self.said()
+
+
+def is_inherited(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:
+        return False
 
 
 def fail(error: BaseException) -> Any:
@@ -95,14 +103,12 @@ def cycle() -> list[Any]:
     return value
 
 
-def hoard() -> None:
-    hoarded = []
-    while True:
-        hoarded.append(bytearray(MEBI))
+def hoard() -> int:
+    return len([bytearray(MEBI) for _ in range(1_000)])
 
 
 def keep(size: int) -> str:
-    KEPT.append(bytearray(size))
+    KEPT.append(b"x" * size)
     return "kept"
 
 
@@ -111,7 +117,6 @@ def hoard_in_a_child() -> None:
 
 
 def open_all() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     while True:
         KEPT.append(os.open(os.devnull, os.O_RDONLY))
 

@@ -217,6 +217,10 @@ def test_a_run_that_opened_all_files_leaves_none_of_them_to_the_next(runner: Pro
     assert found(runner) == before
 
 
+def test_a_command_inherits_nothing_by_which_the_runner_talks_to_its_worker(runner: ProcessRunner) -> None:
+    assert found(runner)["inherited"] == []
+
+
 @pytest.mark.parametrize("how", ["leaves a session", "leaves a session and dies"])
 def test_a_process_that_escapes_from_its_group_holds_nobody_up(runner: ProcessRunner, left: Path, how: str) -> None:
     """It has the runner's end of the channel, and lives on."""

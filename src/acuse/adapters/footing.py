@@ -17,7 +17,14 @@ STANDARD = 2
 """The highest descriptor of a standard stream."""
 SIGNALS = (signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGTERM)
 """A run that leaves one of these handled in its own way can spoil the next."""
-LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
+LIMITS = (
+    resource.RLIMIT_AS,
+    resource.RLIMIT_CPU,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_NPROC,
+)
 STATM = "/proc/self/statm"
 STATM_DATA = 5
 
@@ -71,7 +78,7 @@ class Footing:
             yield "a standard stream was closed"
         if self._max_files != resource.RLIM_INFINITY and free > self._max_files // 2:
             yield "half of the files that may be open are"
-        if self._max_memory and _memory() > self._max_memory // 2:
+        if self._max_memory and _holds_more_than(self._max_memory // 2):
             yield "half of the memory that a run may take is taken"
 
 
@@ -93,9 +100,11 @@ def _has_children() -> bool:
     return True
 
 
-def _memory() -> int:
-    """Bytes that count against RLIMIT_DATA; 0 where the system does not tell."""
+def _holds_more_than(size: int) -> bool:
+    """Of what counts against RLIMIT_DATA; False where the system does not tell."""
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 <= size:
+        return False  # It never did, which is cheaper to ask.
     try:
-        return int(Path(STATM).read_bytes().split()[STATM_DATA]) * resource.getpagesize()
+        return int(Path(STATM).read_bytes().split()[STATM_DATA]) * resource.getpagesize() > size
     except FileNotFoundError:
-        return 0
+        return False
