@@ -43,6 +43,8 @@ class Modelled(msgspec.Struct):
     token: bytes | None = None
     body: bytes = b""
     parts: int | None = None
+    created: datetime = AT_ONCE
+    ended: datetime | None = None
 
 
 class Machine(RuleBasedStateMachine):
@@ -56,6 +58,7 @@ class Machine(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.model: dict[Key, Modelled] = {}
         self.turns: dict[tuple[Key, bytes], int] = {}
+        self.loose_ones_gone: set[str] = set()
 
     @initialize()
     def open(self) -> None:
@@ -71,7 +74,9 @@ class Machine(RuleBasedStateMachine):
         for added, addition in zip(records, self.backend.store.add(records), strict=True):
             key = Key(added.id)
             assert isinstance(addition, Existing if key in self.model else Added)
-            self.model.setdefault(key, Modelled(due=AT_ONCE, body=added.body))
+            is_loose = added.id in self.loose_ones_gone
+            new = Modelled(due=AT_ONCE, body=added.body, is_loose=is_loose, created=added.created_at)
+            self.model.setdefault(key, new)
             assert addition.record.body == self.model[key].body
 
     @rule(target=held, limit=st.integers(1, 5))
@@ -81,7 +86,7 @@ class Machine(RuleBasedStateMachine):
     def _receive(self, limit: int) -> list[Delivery]:
         deliveries = self.backend.queue.receive(limit, NOW)
         due = {key for key, one in self.model.items() if self._is_due(one)}
-        if any(one.is_loose for one in self.model.values()):
+        if self.loose_ones_gone or any(one.is_loose for one in self.model.values()):
             deliveries = [one for one in deliveries if not self._is_spurious(one)]
         else:
             assert len(deliveries) == min(limit, len(due))
@@ -105,14 +110,15 @@ class Machine(RuleBasedStateMachine):
             known = self.model[delivery.key]
             self._loosen(delivery)
             known.status, known.due, known.token, known.shown = ending.status, None, None, delivery.attempt
+            known.ended = max(at, known.created)
             self._part_ended(delivery.key)
 
     @rule(delivery=held, parts=st.integers(0, 3))
     def plan(self, delivery: Delivery, parts: int) -> None:
         if delivery.key.part:
             return
-        known = self.model[delivery.key]
         planned = self.backend.store.plan(delivery, [b"%d" % number for number in range(parts)])
+        known = self.model.get(delivery.key) or Modelled(due=None)
         self._check(delivery, planned, expected=self._may_end(delivery) and known.parts is None)
         if planned:
             self.backend.queue.ack([delivery])
@@ -156,13 +162,29 @@ class Machine(RuleBasedStateMachine):
         for one in again or [known]:
             one.due = AT_ONCE
         for one in [known, *again]:
-            one.status, one.attempts, one.shown = Status.ACCEPTED, 0, 0
+            one.status, one.attempts, one.shown, one.ended = Status.ACCEPTED, 0, 0, None
             one.turn += 1
+
+    @rule(limit=st.integers(1, 5), dry=st.booleans())
+    def purge(self, limit: int, *, dry: bool) -> None:
+        before = self.backend.clock.now()
+        old = {key.id for key, one in self.model.items() if not key.part and one.ended and one.ended < before}
+        gone = [key for key in self.model if key.id in old]
+        requests = parts = 0
+        after: str | None = ""
+        while after is not None:
+            step = self.backend.store.purge(before, limit, after or None, dry=dry)
+            requests, parts, after = requests + step.requests, parts + step.parts, step.next
+        assert (requests, parts) == (len(old), len(gone) - len(old))
+        if not dry:
+            self.loose_ones_gone |= {key.id for key in gone if self.model[key].is_loose}
+            for key in gone:
+                del self.model[key]
 
     @invariant()
     def the_store_is_as_the_model(self) -> None:
         ids = [key.id for key in self.model if not key.part]
-        records = self.backend.store.get(ids)
+        records = self.backend.store.get(IDS)
         parts = self.backend.store.parts([key for key in self.model if key.part])
         assert set(records) == set(ids)
         for key, known in self.model.items():
@@ -181,7 +203,7 @@ class Machine(RuleBasedStateMachine):
                     assert one.progress.failed == statuses.count(Status.FAILED)
 
     def _holds(self, delivery: Delivery) -> bool:
-        return self.model[delivery.key].token == delivery.token
+        return delivery.key in self.model and self.model[delivery.key].token == delivery.token
 
     def _may_end(self, delivery: Delivery) -> bool:
         """Whether what was delivered can be ended or planned by the one that it was delivered to."""
@@ -189,18 +211,20 @@ class Machine(RuleBasedStateMachine):
 
     def _leases(self, delivery: Delivery) -> bool:
         """Whether what its holder does to the lease has an effect."""
+        if not self._holds(delivery):
+            return False
         due = self.model[delivery.key].due
         in_time = due is not None and due > self.backend.clock.now()
-        return self._holds(delivery) and (in_time or self.backend.fences)
+        return in_time or self.backend.fences
 
     def _loosen(self, delivery: Delivery) -> None:
         self.model[delivery.key].is_loose |= not self._holds(delivery)
 
     def _is_spurious(self, delivery: Delivery) -> bool:
         """Whether it was delivered once too often; if there is nothing to do, it is put away, as a worker does."""
-        known = self.model[delivery.key]
-        if known.is_loose and not self._is_due(known):
-            if known.due is None:
+        known = self.model.get(delivery.key)
+        if known is None or (known.is_loose and not self._is_due(known)):
+            if known is None or known.due is None:
                 self.backend.queue.ack([delivery])
             return True
         return False
@@ -213,12 +237,16 @@ class Machine(RuleBasedStateMachine):
         return known.due <= now or (known.token is not None and known.due > now + LEASE * 2)
 
     def _is_wanted(self, delivery: Delivery) -> bool:
-        known = self.model[delivery.key]
-        return known.status is Status.ACCEPTED and self.turns[delivery.key, delivery.token] == known.turn
+        known = self.model.get(delivery.key)
+        return (
+            known is not None
+            and known.status is Status.ACCEPTED
+            and self.turns[delivery.key, delivery.token] == known.turn
+        )
 
     def _check(self, delivery: Delivery, done: bool, *, expected: bool) -> None:  # noqa: FBT001
-        known = self.model[delivery.key]
-        assert done == expected or (known.is_loose and known.status is Status.ACCEPTED)
+        known = self.model.get(delivery.key)
+        assert done == expected or (known is not None and known.is_loose and known.status is Status.ACCEPTED)
 
     def _shown(self, known: Modelled) -> int:
         return known.attempts if self.backend.counts_when_received else known.shown

@@ -66,8 +66,8 @@ class Bench:
         endings = [Ending(delivery=one, at=at, result=None if failed else b"1", error=error) for one in deliveries]
         assert self.other.settle(endings) == [True] * len(endings)
 
-    def added(self) -> str:
-        one = record(self.clock.now())
+    def added(self, id_: str = "") -> str:
+        one = record(self.clock.now(), **({"id": id_} if id_ else {}))
         assert self.other.add([one]) == [Added(one)]
         return one.id
 
@@ -78,9 +78,9 @@ class Bench:
         self.clock.advance(A_WHILE)
         return id_
 
-    def merged(self, *, failed: bool = True) -> str:
+    def merged(self, id_: str = "", *, failed: bool = True) -> str:
         """A split request whose last part, and so the merge, failed some time ago, if so it should be."""
-        id_ = self.added()
+        id_ = self.added(id_)
         assert self.other.plan(delivery(Key(id_)), [b"1"] * PARTS)
         self.end(id_, *range(1, PARTS), plan=1)
         self.end(id_, PARTS, plan=1, failed=failed)
@@ -165,14 +165,15 @@ def test_a_split_request_whose_parts_go_is_not_opened_again(bench: Bench, limit:
     assert bench.parts(id_) == 0
 
 
-def test_a_split_request_that_begins_to_go_while_it_is_opened_again_is_not_opened(bench: Bench) -> None:
+@pytest.mark.parametrize(("limit", "parts"), [(3, 3), (100, PARTS)])
+def test_a_split_request_that_goes_while_it_is_opened_again_is_not_opened(bench: Bench, limit: int, parts: int) -> None:
     id_ = bench.merged()
-    bench.intruded.before("update_item", lambda: bench.other.purge(bench.clock.now(), 3, None, dry=False))
+    bench.intruded.before("update_item", lambda: bench.other.purge(bench.clock.now(), limit, None, dry=False))
 
     assert bench.store.reopen([id_]) == [False]
 
-    assert bench.parts(id_) == PARTS - 3
-    assert bench.purge() == (1, PARTS - 3)
+    assert bench.parts(id_) == PARTS - parts
+    assert bench.purge() == (int(parts < PARTS), PARTS - parts)
 
 
 @pytest.mark.parametrize("call", ["scan", "query", "update_item"])
@@ -204,7 +205,7 @@ def test_what_went_and_came_again_meanwhile_stays(bench: Bench, limit: int) -> N
     def goes_and_comes() -> None:
         assert bench.other.purge(bench.clock.now(), 100, None, dry=False).requests == 1
         bench.clock.advance(A_WHILE)
-        assert bench.other.add([one := record(bench.clock.now(), id=id_)]) == [Added(one)]
+        bench.added(id_)
         assert bench.other.plan(delivery(Key(id_)), [b"2"] * PARTS)
 
     bench.intruded.before("batch_execute_statement", goes_and_comes)
@@ -213,6 +214,21 @@ def test_what_went_and_came_again_meanwhile_stays(bench: Bench, limit: int) -> N
 
     assert bench.other.get([id_])[id_].progress == Progress(parts=PARTS, left=PARTS, failed=0)
     assert bench.parts(id_) == PARTS
+
+
+def test_what_went_and_came_again_and_failed_meanwhile_can_be_opened_again(bench: Bench) -> None:
+    id_ = bench.merged()
+
+    def goes_and_comes() -> None:
+        assert bench.other.purge(bench.clock.now(), 100, None, dry=False).requests == 1
+        bench.merged(id_)
+
+    bench.intruded.before("update_item", goes_and_comes)
+
+    assert bench.store.purge(bench.clock.now(), 100, None, dry=False).requests == 0
+
+    assert bench.parts(id_) == PARTS
+    assert bench.other.reopen([id_]) == [True]
 
 
 def test_the_parts_of_a_plan_that_was_never_finished_go_with_their_request(bench: Bench) -> None:
