@@ -140,3 +140,34 @@ def test_every_outcome_has_its_decision() -> None:
 def test_the_last_attempt_that_does_not_succeed_is_the_end() -> None:
     assert isinstance(_decide(Again(FAILURE), 2), Release)
     assert _decide(Again(FAILURE), 3) == Ending(delivery=delivered("x", attempt=3), at=CREATED, error=FAILURE)
+
+
+def test_a_task_carries_what_its_run_may_see() -> None:
+    one = msgspec.structs.replace(record(), traceparent="t")
+
+    found = task_for(delivered(one.id, attempt=4), {one.id: one}, {}, CATALOGUE)
+
+    assert found == Task(
+        id=one.id,
+        part=0,
+        attempt=4,
+        step=Step.RUN,
+        action="delay",
+        body=one.body,
+        time_limit=Delay.policy.time_limit,
+        value=None,
+        parts=0,
+        traceparent="t",
+    )
+
+
+def test_what_is_dropped_is_what_was_delivered() -> None:
+    waiting = split_record(left=1)
+
+    assert task(waiting) == Drop(delivery=delivered(waiting.id))
+
+
+def test_what_is_given_up_says_after_how_many_attempts() -> None:
+    assert _forgone(record(), 4) == Failed(
+        Failure(Reason.ABANDONED, "every one of 3 attempts was cut off: its worker stopped without a word")
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -111,3 +112,15 @@ def test_a_beat_that_failed_is_known_and_is_tried_again_sooner(error: Exception)
     assert stopped.waits == [10, 10 / HASTE, 10, 10]
     assert health == [True, False, True]
     assert heartbeat.is_well
+
+
+def test_a_heart_that_nobody_stops_keeps_no_process_alive() -> None:
+    before = set(threading.enumerate())
+    heartbeat = Heartbeat(Noted(), LEASE, lambda: None)
+    heartbeat.start()
+
+    [thread] = set(threading.enumerate()) - before
+
+    assert (thread.name, thread.daemon) == ("acuse-heartbeat", True)
+    heartbeat.stop()
+    assert not thread.is_alive()

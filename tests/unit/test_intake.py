@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,11 @@ from tests.requests import submission
 from tests.unit.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from acuse.application.intake import Reply
+    from acuse.domain.outcome import Addition
+    from acuse.domain.record import Record
 
 
 @pytest.fixture
@@ -224,3 +229,61 @@ def test_a_conflict_shows_what_is_there(desk: Desk) -> None:
 
     assert isinstance(added, Added)
     assert desk.reply() == (2, Conflict(added.record))
+
+
+def test_what_is_stored_bears_the_time_of_its_commit(desk: Desk) -> None:
+    desk.store.gate.release()
+    desk.offer(1)
+
+    _, added = desk.reply()
+
+    assert isinstance(added, Added)
+    assert added.record.created_at == StillClock().now()
+
+
+def test_a_write_of_which_something_was_refused_does_not_show_that_the_store_is_well(desk: Desk) -> None:
+    sent = submission()
+    desk.store.refused = {sent.id}
+    desk.store.gate.release(2)
+    desk.offer(1, sent)
+    assert isinstance(desk.reply()[1], StoreUnavailable)
+    assert desk.commits.empty()
+
+    desk.offer(2)
+
+    desk.commits.get(timeout=30)
+
+
+def test_a_store_that_answers_too_little_is_believed_nothing() -> None:
+    class Short(MemoryStore):
+        def add(self, records: Sequence[Record]) -> list[Addition]:
+            return super().add(records)[:1]
+
+    heard: SimpleQueue[Sequence[tuple[int, Sequence[Reply]]]] = SimpleQueue()
+    intake: Intake[int] = Intake(
+        Short(Memory(StillClock())),
+        StillClock(),
+        heard.put,
+        committed=None,
+        max_waiting=10,
+        max_waiting_bytes=10_000,
+        max_batch=10,
+    )
+    intake.offer([submission(), submission()], 1)
+    intake.start()
+
+    [(waiter, replies)] = heard.get(timeout=30)
+
+    assert waiter == 1
+    assert [str(one) for one in replies] == ["the store failed in an unforeseen way"] * 2
+    intake.close()
+
+
+def test_an_intake_that_nobody_closes_keeps_no_process_alive() -> None:
+    before = set(threading.enumerate())
+    desk = Desk()
+
+    [thread] = set(threading.enumerate()) - before
+
+    assert (thread.name, thread.daemon) == ("acuse-intake", True)
+    desk.close()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from acuse.application import intake as module
 from acuse.domain.errors import Overloaded
 from tests.requests import submission
 from tests.unit.desk import Desk
@@ -99,4 +100,63 @@ def test_the_bytes_of_all_that_wait_are_counted_and_of_none_that_was_answered() 
     with pytest.raises(Overloaded):
         desk.offer(33, sent[33])
 
+    desk.close()
+
+
+def test_a_crowd_is_cut_into_batches_of_at_most_the_bound() -> None:
+    desk = Desk(max_batch=6)
+    desk.offer(0)
+    assert desk.store.entered.acquire(timeout=30)
+    for waiter in range(1, 17):
+        desk.offer(waiter)
+    desk.store.gate.release(100)
+
+    assert [desk.reply()[0] for _ in range(17)] == list(range(17))
+    assert desk.store.batches == [1, 6, 6, 4]
+    desk.close()
+
+
+def test_what_comes_while_a_batch_waits_for_more_fills_it_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(max_batch=6)
+    waits = 0
+
+    def sleep(_: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits == 1:
+            for waiter in range(6, 16):
+                desk.offer(waiter)
+
+    monkeypatch.setattr(module, "sleep", sleep)
+    desk.offer(0)
+    assert desk.store.entered.acquire(timeout=30)
+    for waiter in range(1, 6):
+        desk.offer(waiter)
+    desk.store.gate.release(100)
+
+    assert [desk.reply()[0] for _ in range(16)] == list(range(16))
+    assert desk.store.batches[:2] == [1, 6]
+    assert max(desk.store.batches) == 6
+    desk.close()
+
+
+def test_one_more_among_few_is_a_crowd_that_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(max_batch=50)
+    waits = 0
+
+    def sleep(_: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits == 1:
+            desk.offer(16)
+
+    monkeypatch.setattr(module, "sleep", sleep)
+    desk.offer(0)
+    assert desk.store.entered.acquire(timeout=30)
+    for waiter in range(1, 16):
+        desk.offer(waiter)
+    desk.store.gate.release(100)
+
+    assert [desk.reply()[0] for _ in range(17)] == list(range(17))
+    assert (desk.store.batches, waits) == ([1, 16], 2)
     desk.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from acuse.application.actions import Catalogue
 from acuse.application.perform import Limits, perform
 from acuse.domain.outcome import Done, Failed, Outcome, Planned
 from acuse.domain.record import Reason
+from acuse.domain.submission import MAX_DEPTH
 from acuse.domain.task import Step, Task
 from tests.requests import submission
 
@@ -31,6 +33,17 @@ class Sums(Action, tag="sums"):
         return sum(results)
 
 
+class Deep(Action, tag="deep"):
+    levels: int
+    as_object: bool
+
+    def run(self) -> Any:
+        value: Any = 1
+        for _ in range(self.levels):
+            value = {"a": value} if self.as_object else [value]
+        return value
+
+
 ASKED: list[tuple[str, int]] = []
 
 
@@ -39,20 +52,19 @@ def results(id_: str, parts: int) -> Iterator[bytes]:
     return iter([b"1", b"2"])
 
 
-def run(step: Step, *, upto: int = 0, value: bytes | None = None, limits: Limits | None = None) -> tuple[Task, Outcome]:
-    sent = submission(action="sums", upto=upto)
+def run(step: Step, *, limits: Limits | None = None, action: str = "sums", **members: Any) -> tuple[Task, Outcome]:
+    sent = submission(action=action, **members)
     task = Task(
         id=sent.id,
         part=0,
         attempt=1,
         step=step,
-        action="sums",
+        action=action,
         body=sent.body,
         time_limit=timedelta(seconds=1),
-        value=value,
         parts=2,
     )
-    return task, perform(task, Catalogue([Sums]), results, limits or Limits())
+    return task, perform(task, Catalogue([Sums, Deep]), results, limits or Limits())
 
 
 def test_the_results_of_all_parts_of_the_request_are_asked_for() -> None:
@@ -89,3 +101,11 @@ def test_what_is_too_large_says_the_bound() -> None:
     assert outcome.failure.reason is Reason.BAD_RESULT
     assert "bytes of JSON" in outcome.failure.detail
     assert "20" in outcome.failure.detail
+
+
+@pytest.mark.parametrize("levels", [1, 2, 29, 30, 31, 32])
+@pytest.mark.parametrize("as_object", [True, False])
+def test_a_result_may_be_as_deep_as_a_request(levels: int, *, as_object: bool) -> None:
+    _, outcome = run(Step.RUN, action="deep", levels=levels, as_object=as_object)
+
+    assert isinstance(outcome, Done if levels <= MAX_DEPTH else Failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from acuse.application import slot as module
@@ -249,3 +250,40 @@ def test_until_it_is_told_to_stop_it_receives_what_its_pace_allows(
     assert place.polls == 3
     assert sorted(place.attempts(ids)) == [1, 1]
     assert place.runner.kills == 1, "the runner ends with its slot"
+
+
+def test_a_failed_part_that_does_not_say_why_is_counted_all_the_same(place: Place) -> None:
+    [id_] = place.add(1, "sums")
+    place.runner.script = [Planned((b"1",)), Failed(NO)]
+    for _ in range(2):
+        place.slot.take(place.receive())
+    parts = place.store._memory.parts
+    parts[Key(id_, 1)] = msgspec.structs.replace(parts[Key(id_, 1)], error=None)
+
+    place.slot.take(place.receive())
+
+    assert place.record(id_).error == Failure(Reason.PARTS_FAILED, "1 of 1 parts failed")
+
+
+def test_no_more_are_taken_along_than_fit_by_what_is_known_of_them(place: Place) -> None:
+    place.slot._pace.observe("quick", 0.02)
+    ids = place.add(6)
+
+    place.slot.take(place.receive())
+
+    assert len(place.runner.begun) == 2
+    assert sorted(place.attempts(ids)) == [0, 0, 0, 0, 1, 1]
+
+
+def test_endings_are_recorded_again_and_again_while_a_chunk_lasts(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK", 0.0)
+    place.learn()
+    ids = place.add(4)
+    seen: list[int] = []
+    place.runner.beginning = lambda: seen.append([place.record(id_).status for id_ in ids].count(Status.FINISHED))
+
+    place.slot.take(place.receive())
+
+    assert seen == [0, 1, 2, 3]

@@ -228,3 +228,50 @@ def test_one_that_ended_elsewhere_is_no_more_than_a_warning(place: Place, caplog
     assert place.record(id_).status is Status.ACCEPTED
     [warning] = [one for one in caplog.records if one.name == "acuse.application.slot"]
     assert msgspec.to_builtins(warning.__dict__["request_id"]) == id_
+
+
+def test_a_pause_ends_at_the_deadline_of_the_worker(place: Place) -> None:
+    pauses: list[float] = []
+
+    class Timed(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            return True
+
+    place.slot._killing = Timed()
+    place.add(1)
+    place.store.refuses = 1
+
+    with pytest.raises(StoreUnavailable):
+        place.slot.take(place.receive(), deadline=time.monotonic() + 0.5)
+
+    assert len(pauses) == 1
+    assert 0.0 <= pauses[0] <= 0.5
+
+
+def test_what_cannot_be_given_back_after_an_error_is_left_to_its_lease(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = place.add(1)
+    place.runner.refusals = 1
+
+    def release(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away too")
+
+    monkeypatch.setattr(place.queue, "release", release)
+
+    with pytest.raises(RunnerUnavailable):
+        place.slot.take(place.receive())
+
+    assert place.attempts(ids) == [1]
+    assert place.held() == []
+
+
+def test_a_store_that_answers_too_little_for_endings_is_a_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.add(1)
+    monkeypatch.setattr(place.store, "settle", lambda _: [])
+
+    with pytest.raises(ValueError, match="shorter"):
+        place.slot.take(place.receive())
+
+    assert place.queue.acked == []

@@ -62,18 +62,11 @@ def test_spacing_order_and_notation_do_not_change_the_content(text: str) -> None
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1.5", "1.50"), ("1.5", "15e-1"), ("0.125", "0.125000000000000000000000"), ("-2.50", "-25E-1"), ("0.0", "-0")],
-)
-def test_equal_numbers_are_the_same_content(one: str, other: str) -> None:
-    assert parse(body(f'"a":{one}')).fingerprint == parse(body(f'"a":{other}')).fingerprint
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
     [
         ('"a":1', '"a":2'),
         ('"a":1', '"a":"1"'),
         ('"a":1', '"a":1.5'),
+        ('"a":1', '"a":0e9'),
         ('"a":1.25', '"a":1.5'),
         ('"a":1.0E+1', '"a":1.0E-1'),
         ('"a":null', ""),

@@ -109,6 +109,7 @@ def test_each_runner_runs_something_at_the_same_time() -> None:
     with plant.working(*runners) as (worker, ended):
         for one in runners:
             assert one.running.wait(30)
+        assert {one.name for one in threading.enumerate()} >= {f"acuse-slot-{number}" for number in (1, 2, 3)}
         for one in runners:
             one.go.set()
         worker.stop()
@@ -173,8 +174,8 @@ def test_when_it_is_stopped_what_outlasts_the_drain_is_given_back() -> None:
     assert [one.key.id for one in plant.queue.receive(1, timedelta(0))] == [id_]
 
 
-def test_no_two_slots_spread_their_retries_alike() -> None:
-    plant = Plant()
+def spreads(plant: Plant) -> list[float]:
+    """The first by which each of two slots would spread its retries."""
     worker = Worker(
         plant.store,
         plant.queue,
@@ -188,5 +189,25 @@ def test_no_two_slots_spread_their_retries_alike() -> None:
     )
 
     slots: list[slot_module.Slot] = [thread._target.__self__ for thread in worker._threads]  # type: ignore[attr-defined]
+    return [one._random.random() for one in slots]
 
-    assert slots[0]._random.random() != slots[1]._random.random()
+
+def test_no_two_slots_spread_their_retries_alike_but_by_a_seed_they_can_be_repeated() -> None:
+    plant = Plant()
+
+    first, second = spreads(plant)
+
+    assert first != second
+    assert spreads(plant) == [first, second]
+
+
+def test_what_comes_while_it_waits_is_run() -> None:
+    plant = Plant()
+    runner = Waiting()
+
+    with plant.working(runner):
+        for _ in range(2):
+            assert plant.polled.acquire(timeout=30)
+        plant.add()
+
+        assert runner.running.wait(30)
