@@ -49,7 +49,7 @@ def main() -> None:
 
 def soak(options: argparse.Namespace, data: Path) -> Outcome:
     """The whole run, from the start of the service to its end."""
-    ledger = Ledger(options.keep / 3)
+    ledger = Ledger(options.keep)
     purges = Purges(data, keep=options.keep, every=options.purge_every)
     with Running(data, "--workers", WORKERS, "--runners", RUNNERS, actions=ACTIONS, ACUSE_LOG_LEVEL="ERROR") as service:
         until(service.ready, "readiness")

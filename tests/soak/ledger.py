@@ -36,13 +36,17 @@ class Answer(NamedTuple):
 class Ledger:
     """Every acknowledged id until it has ended and, some time later, was found to have ended as before."""
 
-    def __init__(self, again: float) -> None:
-        """`again`: seconds after its end when a record is looked at once more."""
-        self._again = again
+    def __init__(self, keep: float) -> None:
+        """`keep`: seconds for which a record must stay after its end. It is looked at once more after a third of it.
+
+        All times are seconds since 1970.
+        """
+        self._keep, self._again = keep, keep / 3
         self._open: dict[str, float] = {}
         self._doubtful: dict[str, float] = {}
         self._ended: dict[str, Row] = {}
         self._turns: deque[tuple[float, str]] = deque()
+        self._looked_at_again: list[str] = []
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
         self.ended_as: Counter[str] = Counter()
@@ -63,7 +67,7 @@ class Ledger:
             self._doubtful.update((id_, now) for id_ in answer.doubtful)
             for id_, row in answer.seen:
                 if row.finished_at is not None:  # Else the answer may be older than the look that saw the end.
-                    self._compare(id_, row)
+                    self._compare(self._ended.get(id_), id_, row)
             if answer.wrong:
                 self._fault(f"{answer.kind}: {answer.wrong}")
             if answer.kind in {"single", "replay"} and not answer.wrong:
@@ -71,15 +75,16 @@ class Ledger:
         return taken
 
     def due(self, now: float) -> list[str]:
-        """The ids to look at now."""
-        again = [id_ for at, id_ in self._turns if at <= now]
-        return [*self._open, *self._doubtful, *again]
+        """The ids to look at now; `look` must follow."""
+        while self._turns and self._turns[0][0] <= now:
+            self._looked_at_again.append(self._turns.popleft()[1])
+        return [*self._open, *self._doubtful, *self._looked_at_again]
 
     def look(self, found: Mapping[str, Row], now: float) -> list[float]:
         """What the store said of those that were due. Returns the seconds from created to finished of what ended."""
-        while self._turns and self._turns[0][0] <= now:
-            _, id_ = self._turns.popleft()
-            self._check_again(id_, found.get(id_))
+        for id_ in self._looked_at_again:
+            self._check_again(self._ended.pop(id_), id_, found.get(id_), now)
+        self._looked_at_again.clear()
         for id_, since in list(self._doubtful.items()):
             if id_ in found or now - since > self._again:
                 del self._doubtful[id_]
@@ -100,15 +105,13 @@ class Ledger:
                 took.append((row.finished_at - row.created_at) / 1e6)
         return took
 
-    def _check_again(self, id_: str, row: Row | None) -> None:
-        if row is None:
+    def _check_again(self, before: Row, id_: str, row: Row | None, now: float) -> None:
+        if row is not None:
+            self._compare(before, id_, row)
+        elif now < (before.finished_at or 0) / 1e6 + self._keep:
             self._fault(f"ended, and gone before its time: {id_}")
-        else:
-            self._compare(id_, row)
-        del self._ended[id_]
 
-    def _compare(self, id_: str, row: Row) -> None:
-        before = self._ended.get(id_)
+    def _compare(self, before: Row | None, id_: str, row: Row) -> None:
         if before is not None and row != before:
             self._fault(f"ended twice: {id_} as {before} and as {row}")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tests.soak.ledger import Answer, Row
-from tests.soak.shot import CREATED, OK, Kind, Sent, Shot, shot
+from tests.soak.shot import CREATED, OK, OLD, Kind, Sent, Shot, shot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,9 +72,12 @@ class Load:
         kept = self._connection()
         while (one := self._due.get()) is not None:
             due, what = one
-            self.late.append(time.monotonic() - due)
+            late = time.monotonic() - due
+            self.late.append(late)
             try:
-                answer = self._fire(what, due, kept)
+                # What it is about may be purged by the time it arrives.
+                is_late = what.kind in OLD and late > self._young
+                answer = Answer("old, too late", 0) if is_late else self._fire(what, due, kept)
             except Exception as error:  # noqa: BLE001  (whatever it is, the run goes on and its end tells)
                 answer = _wrong(what, f"{type(error).__name__}: {error}")
             if what.kind in {Kind.SINGLE, Kind.BULK} and answer.accepted:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from statistics import median
 from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tests.soak.growth import buckets
 from tests.soak.measures import MEASURES, ROLES, Panel
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
     from tests.soak.report import Outcome
 
-POINTS = 240
-LONG_SECONDS = 600.0
+POINTS = 120
+LONG_SECONDS = 240.0
 LARGE = 10
+COLOUR_COUNT = 256
+"""Enough for lines and letters, and a file half as large."""
 COLOURS = {"processes": "black"} | dict(
     zip(ROLES, ("tab:gray", "tab:blue", "tab:olive", "tab:orange", "tab:purple"), strict=True)
 )
@@ -33,7 +37,7 @@ GREEN, RED, GREY = "#1a7f37", "#c62828", "#9e9e9e"
 
 def plot(outcome: Outcome, file: Path) -> None:
     """The file holds a PNG: one panel a kind of measure, over the time of the run."""
-    figure = Figure(figsize=(10, 14), dpi=90, layout="constrained")
+    figure = Figure(figsize=(11, 13), dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(Panel), 1, sharex=True)
     is_long = outcome.seconds > LONG_SECONDS
@@ -45,7 +49,9 @@ def plot(outcome: Outcome, file: Path) -> None:
     panels[0].text(outcome.warm_up / scale / 2, 2, "warm-up", color=GREY, ha="center", fontsize=8)
     panels[0].set_xlim(0, outcome.seconds / scale)
     panels[-1].set_xlabel("minutes" if is_long else "seconds")
-    figure.savefig(file, pil_kwargs={"optimize": True})
+    drawn = BytesIO()
+    figure.savefig(drawn)
+    Image.open(drawn).convert("RGB").quantize(COLOUR_COUNT).save(file, "PNG", optimize=True)
 
 
 def _draw(outcome: Outcome, panel: Panel, axes: Axes, scale: float) -> None:

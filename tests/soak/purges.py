@@ -22,11 +22,15 @@ class Purges:
         self._data, self._keep, self._every = data, keep, every
 
     def run(self, stopped: threading.Event) -> None:
-        """It was run until it was stopped."""
+        """It was run until it was stopped, and then once more."""
         while not stopped.wait(self._every):
-            ended = acuse("purge", "--older-than", f"{self._keep}s", data=self._data)
-            self.done += 1
-            if told := re.match("([0-9]+) request", ended.stdout):
-                self.requests += int(told[1])
-            if ended.returncode:
-                self.faults.append(f"purge: {ended.returncode} {ended.stderr.strip()}")
+            self._purge()
+        self._purge()
+
+    def _purge(self) -> None:
+        ended = acuse("purge", "--older-than", f"{self._keep}s", data=self._data)
+        self.done += 1
+        if told := re.match("([0-9]+) request", ended.stdout):
+            self.requests += int(told[1])
+        if ended.returncode:
+            self.faults.append(f"purge: {ended.returncode} {ended.stderr.strip()}")

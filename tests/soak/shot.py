@@ -18,7 +18,7 @@ K = TypeVar("K")
 
 JSON = "application/json"
 LINES = "application/x-ndjson"
-UNREAD_LINES = 1_000
+UNREAD_LINES = 10_000
 
 
 OK, CREATED, MANY = 200, 201, 207
@@ -37,6 +37,10 @@ class Kind(StrEnum):
     HALF = "half"
     DEAF = "deaf"
     UNREAD = "unread"
+
+
+OLD = frozenset({Kind.REPLAY, Kind.CONFLICT, Kind.UNREAD})
+"""What is about a request that was sent before."""
 
 
 class Sent(NamedTuple):
@@ -71,7 +75,7 @@ def shot(seed: int, number: int, recent: Sequence[Sent], leak: int = 0) -> Shot:
     """The shot. `recent`: what was acknowledged lately; `leak`: kilobytes that one run in three leaks."""
     random = Random(f"{seed}:{number}")
     kind = _one_of(KINDS, random)
-    if kind in {Kind.REPLAY, Kind.CONFLICT, Kind.UNREAD}:
+    if kind in OLD:
         return _of_old(kind, random.choice(recent), number) if recent else _single(random, Kind.SINGLE, leak)
     if kind is Kind.MALFORMED:
         body = random.choice([b"{", b"[1,", b'{"id":"x","action":"short"}', _request(random, "nothing").body])

@@ -39,7 +39,7 @@ FINISHED = row("finished", 3_000_000)
 
 
 def test_what_ends_once_and_stays_so_is_well() -> None:
-    ledger = Ledger(10)
+    ledger = Ledger(30)
 
     ledger.take([Answer("single", 0.1, accepted=("a",))], 0)
     assert (ledger.due(0), ledger.look({"a": row()}, 0), ledger.open) == (["a"], [], 1)
@@ -53,9 +53,10 @@ def test_what_ends_once_and_stays_so_is_well() -> None:
 
 @pytest.mark.parametrize("later", [None, row(), row("finished", 4_000_000), row("failed", 3_000_000)])
 def test_what_is_lost_or_ends_otherwise_is_a_fault(later: Row | None) -> None:
-    ledger = Ledger(10)
+    ledger = Ledger(30)
     ledger.take([Answer("single", 0.1, accepted=("a", "b"))], 0)
     ledger.look({"a": FINISHED, "b": row()}, 1)
+    assert ledger.due(11) == ["b", "a"]
 
     ledger.look({"b": row()} if later is None else {"a": later, "b": row()}, 11)
 
@@ -63,8 +64,19 @@ def test_what_is_lost_or_ends_otherwise_is_a_fault(later: Row | None) -> None:
     assert "a" in ledger.faults[0]
 
 
+def test_what_is_purged_when_its_time_has_come_is_no_fault_though_the_second_look_is_late() -> None:
+    ledger = Ledger(30)
+    ledger.take([Answer("single", 0.1, accepted=("a",))], 0)
+    ledger.look({"a": FINISHED}, 4)
+
+    assert ledger.due(33) == ["a"]
+    ledger.look({}, 33)
+
+    assert ledger.faults == []
+
+
 def test_an_ending_that_differs_in_an_answer_is_a_fault() -> None:
-    ledger = Ledger(10)
+    ledger = Ledger(30)
     ledger.take([Answer("single", 0.1, accepted=("a",))], 0)
     ledger.look({"a": FINISHED}, 1)
 
@@ -74,7 +86,7 @@ def test_an_ending_that_differs_in_an_answer_is_a_fault() -> None:
 
 
 def test_what_was_acknowledged_and_is_not_there_is_lost() -> None:
-    ledger = Ledger(10)
+    ledger = Ledger(30)
     ledger.take([Answer("single", 0.1, accepted=("a",)), Answer("deaf", 0.1, doubtful=("b", "c"))], 0)
 
     ledger.look({"c": row()}, 1)

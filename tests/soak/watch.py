@@ -38,25 +38,26 @@ class Watch:
         """There is a sample of each time."""
         while not stopped.wait(max(0.0, self._last + self._every - time.monotonic())):
             now = time.monotonic()
-            self.samples.append(Sample(now - self._begun, self._flow(now) | self._sizes()))
+            self.samples.append(Sample(now - self._begun, self._flow(now - self._last) | self._sizes()))
             self._last = now
 
     def drain(self) -> float:
         """Everything acknowledged has ended, and was looked at once more; or time is up. Returns how long it took."""
         begun = time.monotonic()
-        self._flow(begun)
+        self._flow()
         while (self._ledger.open or self._reader.under_way()) and time.monotonic() < begun + DRAIN_SECONDS:
             threading.Event().wait(0.1)
-            self._flow(time.monotonic())
+            self._flow()
         took = time.monotonic() - begun
-        self._flow(float("inf"))
+        self._flow(until=float("inf"))
         return took
 
-    def _flow(self, now: float) -> dict[str, float]:
+    def _flow(self, passed: float = 1.0, until: float = 0.0) -> dict[str, float]:
+        """What came and went in the seconds that passed; what is due until then, at least by now, is looked at."""
         before = self._ledger.counts["accepted"]
-        posts = self._ledger.take(self._load.answers(), now)
-        ends = self._ledger.look(self._reader.rows(self._ledger.due(now)), now)
-        passed = max(now - self._last, 1e-3)
+        posts = self._ledger.take(self._load.answers(), time.time())
+        found = self._reader.rows(self._ledger.due(max(until, time.time())))
+        ends = self._ledger.look(found, time.time())
         measured = {
             "accepted": (self._ledger.counts["accepted"] - before) / passed,
             "ended": len(ends) / passed,
