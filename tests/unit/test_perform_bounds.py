@@ -38,9 +38,9 @@ class Deep(Action, tag="deep"):
     as_object: bool
 
     def run(self) -> Any:
-        value: Any = 1
-        for _ in range(self.levels):
-            value = {"a": value} if self.as_object else [value]
+        value: Any = {"a": 1} if self.as_object else [1]
+        for _ in range(self.levels - 1):
+            value = {"a": value, "b": []} if self.as_object else [value, {}]
         return value
 
 
