@@ -78,7 +78,7 @@ def test_the_bounds_may_be_reached_exactly() -> None:
     for waiter in range(3):
         desk.offer(waiter, sent[waiter])
 
-    with pytest.raises(Overloaded, match="^too many requests are waiting to be stored$"):
+    with pytest.raises(Overloaded, match=r"^too many requests are waiting to be stored$"):
         desk.offer(3, sent[3])
 
     desk.close()
