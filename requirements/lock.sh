@@ -6,7 +6,7 @@ compile() {
   out=$1
   shift
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-    --no-header pyproject.toml --output-file "requirements/$out.txt" "$@"
+    --no-strip-extras --no-header pyproject.toml --output-file "requirements/$out.txt" "$@"
 }
 compile dev --extra aws --extra examples --group dev
 compile run --group build --constraint requirements/dev.txt
