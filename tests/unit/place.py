@@ -121,11 +121,16 @@ class Moody(MemoryStore):
 
 
 class Noting(MemoryQueue):
-    """Notes what is put away for good."""
+    """Notes what is put away for good, and how the rest is given back."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__(memory, lease=LEASE, bounds=CATALOGUE.bounds())
         self.acked: list[Key] = []
+        self.released: list[tuple[timedelta, bool]] = []
+
+    def release(self, deliveries: Sequence[Delivery], delay: timedelta, *, charged: bool) -> None:
+        self.released.append((delay, charged))
+        super().release(deliveries, delay, charged=charged)
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         self.acked += [one.key for one in deliveries]

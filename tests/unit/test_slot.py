@@ -55,6 +55,7 @@ def test_of_an_action_that_is_not_known_yet_one_is_run_and_the_others_are_given_
     place.slot.take(place.receive())
 
     assert len(place.runner.begun) == 1
+    assert place.queue.released == [(NOW, False)]
     assert sorted(place.attempts(ids)) == [0, 0, 0, 1]
     assert len(place.receive()) == 3
 

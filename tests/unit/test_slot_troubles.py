@@ -95,6 +95,7 @@ def test_a_runner_that_cannot_be_had_costs_no_attempt_but_of_what_was_begun(plac
 
     assert place.attempts(ids) == [1, 0, 0]
     assert place.receive() == [], "it is due again after a while"
+    assert place.queue.released == [(timedelta(seconds=module.RECOVERY), False)]
     assert place.runner.kills == 1
     assert place.held() == []
     assert place.slot._pace.limit == 1
