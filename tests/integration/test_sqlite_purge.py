@@ -164,16 +164,27 @@ def test_what_is_as_large_as_a_step_may_be_goes_alone(file: File) -> None:
     assert file.store.get(large) == {}
 
 
-def test_commits_wait_for_the_disk_again_after_a_step(path: Path) -> None:
+def test_after_a_step_the_connection_is_as_it_was(path: Path) -> None:
     with closing(Database(path, durable=True, busy=BUSY)) as database:
         file = File(path, database)
-        full = file.pragma("synchronous")
+        before = [file.pragma(name) for name in ("synchronous", "wal_autocheckpoint")]
         file.ended(1)
         file.clock.advance(A_WHILE)
 
         file.purge()
 
-        assert file.pragma("synchronous") == full == 2
+        assert [file.pragma(name) for name in ("synchronous", "wal_autocheckpoint")] == before
+        assert before[0] == 2  # Every commit waits for the disk.
+
+
+def test_the_log_stays_small_while_much_is_deleted(file: File) -> None:
+    file.merged(3_000, b'"%b"' % (b"z" * 4_000))
+    file.clock.advance(A_WHILE)
+    file.empty_log()
+
+    assert file.purge() == 3_001
+
+    assert file.log_size() < 8 * MIB
 
 
 @pytest.mark.parametrize("limit", [100, 3], ids=["in one step", "in several"])

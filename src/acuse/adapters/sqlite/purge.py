@@ -15,15 +15,16 @@ from acuse.adapters.sqlite.rows import micros
 from acuse.domain.purged import Purged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from acuse.adapters.sqlite.database import Database
 
 MOST_BYTES = 1_048_576
 """Of what one step deletes: SQLite may write over all of it, into the log."""
-UNSYNCED = 1
-"""NORMAL: a commit does not wait for the disk. The next one that does so waits for what stands before it too."""
+GENTLY = {"synchronous": 1, "wal_autocheckpoint": 1_000}
+"""Of the connection while it deletes. Its commits do not wait for the disk; the next one that does so waits for what
+stands before it too. The log goes into the file in pieces so small that the disk is not kept from others for long."""
 
 SIZE = "length(CAST(body AS BLOB)) + coalesce(length(CAST(result AS BLOB)), 0)"
 ENDED = "part = 0 AND status <> 'accepted' AND finished_at < :before"
@@ -78,7 +79,7 @@ def purge(database: Database, before: datetime, limit: int, after: int) -> Purge
         portions, last = _chosen(connection, connection.execute(WINDOW, named).fetchall(), limit)
     requests = parts = 0
     if portions:
-        with _unsynced(database), database.writing() as connection:
+        with _gently(database), database.writing() as connection:
             for portion in portions:
                 gone, parts_gone = _forget(connection, portion, named["before"])
                 requests += gone
@@ -121,16 +122,21 @@ def _chosen(
 
 
 @contextmanager
-def _unsynced(database: Database) -> Iterator[None]:
-    """Commits hold the write lock for as long as they wait for the disk; these do not."""
+def _gently(database: Database) -> Iterator[None]:
+    """What the connection does is so from here on, and then again as it was."""
     with database.reading() as connection:
-        level = connection.execute("PRAGMA synchronous").fetchone()[0]
-        connection.execute(f"PRAGMA synchronous = {UNSYNCED}")
+        before = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in GENTLY}
+        _set(connection, GENTLY)
         try:
             yield
         finally:
             with suppress(sqlite3.ProgrammingError):  # Of a connection that broke nothing is left.
-                connection.execute(f"PRAGMA synchronous = {level}")
+                _set(connection, before)
+
+
+def _set(connection: sqlite3.Connection, pragmas: Mapping[str, int]) -> None:
+    for name, value in pragmas.items():
+        connection.execute(f"PRAGMA {name} = {value}")
 
 
 def _forget(connection: sqlite3.Connection, portion: Portion, before: int) -> tuple[int, int]:
