@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -64,6 +65,7 @@ class Client(threading.Thread):
             for item in items:
                 if item["status"] != 200 or item["record"]["finished_at"] is None:
                     self._ledger.breach(f"sent again in the end: {item}")
+                self._entered(requests[item["index"]], item["status"], item.get("record"), time.time())
         self._hang_up()
 
     def _send_one(self) -> None:
@@ -163,8 +165,8 @@ class Client(threading.Thread):
     def _entered(self, members: Members, status: int, record: Any, sent_at: float) -> list[Members]:
         """The request, if it has to be sent again."""
         if status in {200, 201}:
-            if record is not None and {name: record.get(name) for name in members} != members:
-                self._ledger.breach(f"{members['id']}: it came back as {record}")
+            if record is not None:
+                self._ledger.tell(members, record, sent_at)
             self._ledger.acknowledge(members, sent_at, None if record is None else record["created_at"])
             return []
         if status not in REFUSED_FOR_NOW:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.torture.requests import Members
+from tests.torture.requests import Members, expected
 
 if TYPE_CHECKING:
     from random import Random
@@ -23,6 +24,15 @@ class Acknowledged(msgspec.Struct, frozen=True):
     created_at: str | None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What an answer said of an ending."""
+
+    status: str
+    finished_at: str
+    result: object
+    detail: str | None
+
+
 class Ledger:
     """Safe for several threads. A request is entered before a byte of it is sent."""
 
@@ -30,6 +40,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._sent: dict[str, Members] = {}
         self._acknowledged: dict[str, Acknowledged] = {}
+        self._told: dict[str, Told] = {}
+        self._told_at: dict[str, float] = {}
         self._order: list[str] = []
         self._breaches: list[str] = []
 
@@ -66,6 +78,28 @@ class Ledger:
                 self._order.append(members["id"])
             elif first.created_at != created_at:
                 self._breaches.append(f"{members['id']}: created_at {created_at} after {first.created_at}")
+
+    def tell(self, members: Members, record: Members, sent_at: float) -> None:
+        """An answer had this record: all of the request, and an ending, if there is one, that is never another."""
+        with self._lock:
+            if {name: record.get(name) for name in members} != members:
+                self._breaches.append(f"{members['id']}: it came back as {record}")
+            first = self._told.get(members["id"])
+            if record.get("finished_at") is None:
+                if first is not None and sent_at > self._told_at[members["id"]]:
+                    self._breaches.append(f"{members['id']}: not ended, after {first}")
+                return
+            detail = None if record["error"] is None else record["error"]["detail"]
+            told = Told(record["status"], record["finished_at"], record["result"], detail)
+            foretold = expected(members)
+            if first is not None and told != first:
+                self._breaches.append(f"{members['id']}: ended as {told} after {first}")
+            if (told.status, told.result, told.detail) != (foretold.status, foretold.result, foretold.detail):
+                self._breaches.append(f"{members['id']}: ended as {told}, not as {foretold}")
+            if datetime.fromisoformat(told.finished_at) < datetime.fromisoformat(record["created_at"]):
+                self._breaches.append(f"{members['id']}: ended before it was created: {record}")
+            self._told.setdefault(members["id"], told)
+            self._told_at.setdefault(members["id"], time.time())
 
     def breach(self, what: str) -> None:
         """An answer that may not be."""

@@ -20,6 +20,7 @@ class Expected(msgspec.Struct, frozen=True):
 
     status: str
     result: object
+    detail: str | None = None
 
 
 def request(random: Random) -> Members:
@@ -54,4 +55,4 @@ def expected(members: Members) -> Expected:
             parts = members["upto"]
             return Expected("finished", {"parts": parts, "sum": parts * (parts + 1) // 2})
         case _:
-            return Expected("failed", None)
+            return Expected("failed", None, "as it was asked to")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import msgspec
@@ -11,7 +12,7 @@ from acuse.domain.record import Key
 from tests.torture import recovery
 from tests.torture.audit import Findings, audit
 from tests.torture.gremlin import Strike
-from tests.torture.ledger import Acknowledged
+from tests.torture.ledger import Acknowledged, Ledger
 from tests.torture.requests import Members, altered, expected
 from tests.torture.schedule import Blow, Fault, schedule
 from tests.torture.subject import Kept
@@ -68,6 +69,48 @@ def test_what_was_sent_and_not_acknowledged_is_whole_or_not_there() -> None:
 
 def test_what_nobody_sent_is_found() -> None:
     assert found(_4=kept(ONE)).unknown == ("4",)
+
+
+LONG_AGO, IN_THE_END = 0.0, math.inf
+
+
+def told(*answers: Members, sent_at: float = IN_THE_END) -> list[str]:
+    ledger = Ledger()
+    for answer in answers:
+        ledger.tell(UNANSWERED, answer, sent_at)
+    return ledger.breaches
+
+
+BEGUN = UNANSWERED | {"created_at": "2026-01-01T00:00:01.000001Z", "finished_at": None}
+ENDED = BEGUN | {
+    "status": "failed",
+    "finished_at": "2026-01-01T00:00:02.000000Z",
+    "result": None,
+    "error": {"reason": "refused", "detail": "as it was asked to"},
+}
+
+
+def test_an_ending_may_be_told_as_often_as_one_likes() -> None:
+    assert told(BEGUN, ENDED, ENDED) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "breach"),
+    [
+        ({"finished_at": "2026-01-01T00:00:02.000001Z"}, "after"),
+        ({"status": "finished"}, "not as"),
+        ({"error": {"reason": "abandoned", "detail": "every one of 5 attempts was cut off"}}, "not as"),
+        ({"finished_at": "2026-01-01T00:00:01.000000Z"}, "before it was created"),
+        ({"action": "tally"}, "came back as"),
+    ],
+)
+def test_an_answer_that_tells_of_an_ending_otherwise_is_a_breach(change: Members, breach: str) -> None:
+    assert any(breach in one for one in told(ENDED, ENDED | change))
+
+
+def test_an_ending_that_was_told_is_not_taken_back() -> None:
+    assert any("after" in one for one in told(ENDED, BEGUN))
+    assert told(ENDED, BEGUN, sent_at=LONG_AGO) == []
 
 
 def test_a_seed_gives_the_same_schedule_again_and_another_one_another() -> None:
