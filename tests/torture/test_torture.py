@@ -31,7 +31,7 @@ def tormented(
     faults: Sequence[Fault],
     *,
     seconds: float,
-    drain: float = 90.0,
+    drain: float = 60.0,
     actions: Sequence[Path] = (ACTIONS,),
     **environment: str,
 ) -> Report:
@@ -66,7 +66,7 @@ def test_a_broken_promise_is_found(tmp_path: Path, promise: str) -> None:
     lasts = 2 * LEASE if blow is Blow.STOP else 0.0
     faults = [Fault(at=2.0 + 1.5 * turn, blow=blow, kind=kind, choice=turn / 4, lasts=lasts) for turn in range(4)]
 
-    found = tormented(tmp_path, faults, seconds=8.0, drain=10.0, actions=(ACTIONS, BROKEN), **{BREAK: promise})
+    found = tormented(tmp_path, faults, seconds=8.0, drain=6.0, actions=(ACTIONS, BROKEN), **{BREAK: promise})
 
     assert not found.all_well
     assert getattr(found.findings, finding), "\n".join(found.lines())

@@ -30,7 +30,7 @@ def torment(
     faults: Sequence[Fault],
     clients: int = 6,
     pace: float = 0.03,
-    drain: float = 120.0,
+    drain: float = 60.0,
     replays: bool = True,
 ) -> Report:
     """What came of it. `drain`: how long the rest may take to end when all is quiet. `replays`: then all is sent again.
@@ -70,8 +70,11 @@ def torment(
 
 
 def _drain(subject: Subject, seconds: float) -> None:
-    """All has ended; or time is up, and the audit will tell."""
-    deadline = time.monotonic() + seconds
+    """All has ended; or nothing did for so long, and the audit will tell."""
     pause = Event()
-    while subject.waiting() and time.monotonic() < deadline:
+    left, deadline = subject.waiting(), time.monotonic() + seconds
+    while left and time.monotonic() < deadline:
         pause.wait(LOOK_SECONDS)
+        before, left = left, subject.waiting()
+        if left < before:
+            deadline = time.monotonic() + seconds
