@@ -47,6 +47,8 @@ class Good(Action, tag="good"):
             "threads": [one.name for one in threading.enumerate() if not one.daemon],
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
             "free": free,
+            "niceness": os.nice(0),
+            "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
             "inherited": [one for one in range(3, 64) if is_inherited(one)],
             "kept": len(KEPT),
         }
@@ -202,6 +204,17 @@ def lower_limits() -> str:
     return "lowered"
 
 
+def step_back() -> str:
+    os.nice(1)
+    return "stepped back"
+
+
+def block_a_signal() -> str:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.raise_signal(signal.SIGTERM)
+    return "blocked"
+
+
 async def leave_a_task() -> str:
     KEPT.append(asyncio.create_task(asyncio.Event().wait()))
     return "left"
@@ -279,5 +292,7 @@ RUN: dict[str, Callable[[], Any]] = {
     "sets signals": set_signals,
     "ends later": end_later,
     "lowers limits": lower_limits,
+    "steps back": step_back,
+    "blocks a signal": block_a_signal,
     "leaves a task": leave_a_task,
 }

@@ -107,6 +107,8 @@ REPLACED = {
     "keeps": "kept",
     "opens half": "opened",
     "lowers limits": "lowered",
+    "steps back": "stepped back",
+    "blocks a signal": "blocked",
 }
 
 

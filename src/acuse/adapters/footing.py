@@ -41,6 +41,8 @@ class Footing:
         self._environment = dict(os.environ)
         self._raw_environment = dict(_raw_environment())
         self._handlers = {one: signal.getsignal(one) for one in SIGNALS}
+        self._blocked = _blocked()
+        self._niceness = os.nice(0)
         self._threads = set(threading.enumerate())
         self._has_children = _has_children()
         self._limits = _limits()
@@ -71,6 +73,10 @@ class Footing:
             yield "a process goes on, or was not waited for"
         if _limits() != self._limits:
             yield "limits of the process were changed"
+        if os.nice(0) != self._niceness:
+            yield "its priority was changed"
+        if _blocked() != self._blocked:
+            yield "other signals are blocked"  # One that waits behind the block could end it: it stays there.
         # What is opened takes the lowest number that is free, so that one number tells how many files are open.
         free = os.dup(self._folder)
         os.close(free)
@@ -90,6 +96,10 @@ def _raw_environment() -> dict[bytes, bytes]:
 
 def _limits() -> list[tuple[int, int]]:
     return [resource.getrlimit(one) for one in LIMITS]
+
+
+def _blocked() -> set[int]:
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 def _has_children() -> bool:
