@@ -7,6 +7,7 @@ leaves the folder.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from datetime import timedelta
@@ -42,7 +43,9 @@ def main() -> None:
         )
     for line in found.lines():
         print(line)
-    sys.exit(0 if found.all_well else 1)
+    if not found.all_well:
+        sys.exit(1)
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
