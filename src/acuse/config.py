@@ -101,7 +101,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     busy: Annotated[timedelta, Meta(description="Longest wait for another process's write to SQLite.")] = timedelta(
         seconds=2
     )
-    lease: Annotated[timedelta, Meta(description="How long a silent worker keeps its work.")] = timedelta(seconds=2)
+    lease: Annotated[
+        timedelta,
+        Meta(description="How long a silent worker keeps its work; the same for all who work on one SQLite file."),
+    ] = timedelta(seconds=2)
     visibility: Annotated[
         timedelta, Meta(description="The same where the queue is SQS, in which every renewal is paid for.")
     ] = timedelta(seconds=30)
