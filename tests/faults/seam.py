@@ -77,7 +77,7 @@ class Scripted:
         self._fates: defaultdict[str, deque[Fate]] = defaultdict(deque)
 
     def write(self, verb: str, fates: Iterable[Fate]) -> None:
-        self._fates[verb].extend(fates)
+        self._fates[verb] = deque(fates)
 
     def calm(self) -> None:
         self._fates.clear()

@@ -156,6 +156,18 @@ def test_what_is_too_much_for_the_disk_is_refused_and_leaves_nothing(database: D
     assert store.add([large]) == [Added(large)]
 
 
+def test_a_full_disk_is_in_the_log_once_each_time(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    store = SqliteStore(database, SystemClock())
+    for _ in range(2):
+        caplog.clear()
+        for _ in range(3):
+            fill(database)
+
+        [said] = [vars(one)["error"] for one in caplog.records]
+        assert "Make room" in said
+        store.add([record()])
+
+
 def test_a_file_that_is_gone_is_not_made_anew(path: Path, database: Database, kept: list[Record]) -> None:
     store = SqliteStore(database, SystemClock())
     elsewhere = path.with_name("moved")

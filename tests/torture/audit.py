@@ -42,7 +42,7 @@ def audit(sent: Mapping[str, Members], acknowledged: Mapping[str, Acknowledged],
     return Findings(
         lost=tuple(id_ for id_ in acknowledged if id_ not in kept),
         changed=tuple(id_ for id_, one in known.items() if one.members != sent[id_]),
-        unended=tuple(id_ for id_, one in known.items() if not one.endings),
+        unended=tuple(f"{id_}: {sent[id_]['action']}" for id_, one in known.items() if not one.endings),
         ended_twice=tuple(id_ for id_, one in known.items() if one.endings > 1),
         ended_wrongly=tuple(id_ for id_, one in known.items() if one.endings and not _is_as_foretold(sent[id_], one)),
         parts_amiss=tuple(f"{id_}: {what}" for id_, one in kept.items() for what in one.amiss),

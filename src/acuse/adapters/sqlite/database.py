@@ -39,6 +39,10 @@ BROKEN = frozenset(
 )  # fmt: skip
 
 
+# Of these a write elsewhere in the file says nothing; the others have passed when one succeeds, and are told anew.
+LASTING = frozenset({str(sqlite3.SQLITE_CORRUPT), str(sqlite3.SQLITE_NOTADB)})
+
+
 class Database:
     """One connection, for one process, behind a lock. Open it after fork: SQLite connections do not survive one.
 
@@ -101,12 +105,14 @@ class Database:
             with self._transaction(connection):
                 yield connection
             self._verify(connection)
+            self._told &= LASTING
 
     def write(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
         """One statement, committed. As a transaction of its own it gives up the interpreter's lock once, not thrice."""
         with self.reading() as connection:
             cursor = self._patiently(lambda: connection.execute(statement, values))
             self._verify(connection)
+            self._told &= LASTING
             return cursor
 
     def version(self) -> int:
