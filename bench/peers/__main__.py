@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=6)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--lease", type=float, default=1.0, help="acuse's; what is stopped is stopped for longer")
-    parser.add_argument("--drain", type=float, default=120, help="how long the rest may take to end")
+    parser.add_argument("--drain", type=float, default=300, help="how long the rest may take to end")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--python", type=Path, default=PYTHON, help="of the peers' virtual environment")
     parser.add_argument("--keep", action="store_true", help="leave the databases and logs")
