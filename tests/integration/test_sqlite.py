@@ -19,6 +19,7 @@ from acuse.config import Settings
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.domain.outcome import Added
+from acuse.domain.record import Failure, Reason
 from acuse.domain.together import together
 from tests.clock import StillClock
 from tests.requests import new_id, record
@@ -354,3 +355,36 @@ def test_a_part_without_a_result_is_not_merged_as_if_it_had_one(tmp_path: Path) 
     assert next(results) == b"10"
     with pytest.raises(LookupError, match="part 2 has no result"):
         next(results)
+
+
+def test_nothing_that_a_store_or_a_queue_does_scans_the_table(path: Path, database: Database) -> None:
+    """Whatever statements there are: they are taken down as they are made."""
+    made: set[str] = set()
+    clock = StillClock()
+    with closing(Database(path, durable=False, busy=BUSY)) as quick:
+        for opened in (database, quick):
+            with opened.reading() as connection:
+                connection.set_trace_callback(made.add)
+        store, queue = SqliteStore(database, clock), SqliteQueue(quick, clock, lease=LEASE, bounds={"delay": 9})
+        whole, split, failed = (record(clock.now()) for _ in range(3))
+        store.add([whole, split])
+        store.add([split, failed])
+        store.add_together([record(clock.now()), whole])
+        one, two, three = queue.receive(3, NOW)
+        queue.extend([one])
+        queue.release([one], LEASE, charged=True)
+        store.plan(two, [b"1", b"2"])
+        store.settle([Ending(delivery=three, at=clock.now(), error=Failure(Reason.RAISED, "no"))])
+        store.reopen([failed.id])
+        parts = [part for part in queue.receive(9, NOW) if part.key.part]
+        store.settle([Ending(delivery=part, at=clock.now(), result=b"1") for part in parts])
+        store.get([whole.id])
+        store.parts([part.key for part in parts])
+        for opened in (database, quick):
+            with opened.reading() as connection:
+                connection.set_trace_callback(None)
+    asked = [statement for statement in made if " record" in statement]
+    assert len(asked) > 12
+    with database.reading() as connection:
+        plans = {text: connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in asked}
+    assert [text for text, plan in plans.items() if any(step[3].startswith("SCAN record") for step in plan)] == []
