@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Generator
 
 DYNAMODB_URL = "ACUSE_TEST_DYNAMODB_URL"
 """The environment variable that hands the option on; a state machine of Hypothesis has no fixtures to read it from."""
@@ -22,3 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if url := config.getoption("--dynamodb-url"):
         os.environ[DYNAMODB_URL] = url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logs may be no Unicode, as the texts of errors are; between processes xdist sends only what is."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
