@@ -47,6 +47,7 @@ soak: $(VENV)/dev ## Run at a steady rate, and see whether anything grows (an ho
 	$(BIN)/python -m tests.soak $(ARGS)
 
 mutants: $(VENV)/mutation ## Break the domain and the application in every small way, and see which no test notices
+	rm -rf mutants
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
