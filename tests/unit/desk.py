@@ -7,13 +7,16 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from acuse.adapters.memory import Memory, MemoryStore
+from acuse.application import intake as module
 from acuse.application.intake import Intake, Reply
 from acuse.domain.errors import StoreUnavailable
 from tests.clock import StillClock
 from tests.requests import submission
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    import pytest
 
     from acuse.domain.outcome import Addition
     from acuse.domain.record import Record
@@ -70,3 +73,21 @@ class Desk:
     def close(self) -> None:
         self.store.gate.release(1_000)
         self.intake.close()
+
+    def gather(self, monkeypatch: pytest.MonkeyPatch, waiters: Iterable[int], *, then: Iterable[int]) -> list[float]:
+        """Waiter 0 is being stored and these wait; `then` come when the next batch waits for more. Each wait of it."""
+        waits: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 1:
+                for waiter in then:
+                    self.offer(waiter)
+
+        monkeypatch.setattr(module, "sleep", sleep)
+        self.offer(0)
+        assert self.store.entered.acquire(timeout=30)
+        for waiter in waiters:
+            self.offer(waiter)
+        self.store.gate.release(100)
+        return waits

@@ -112,24 +112,10 @@ def test_every_write_that_the_store_took_is_told_and_an_idle_intake_tries_one(mo
 
 def test_a_crowd_is_waited_for_as_long_as_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
-    waits = 0
-
-    def sleep(_: float) -> None:
-        nonlocal waits
-        waits += 1
-        if waits == 1:
-            desk.offer(5)
-            desk.offer(6)
-
-    monkeypatch.setattr(module, "sleep", sleep)
-    desk.offer(0)
-    assert desk.store.entered.acquire(timeout=30)
-    for waiter in range(1, 5):
-        desk.offer(waiter)
-    desk.store.gate.release(100)
+    waits = desk.gather(monkeypatch, range(1, 5), then=[5, 6])
 
     assert [desk.reply()[0] for _ in range(7)] == list(range(7))
-    assert (desk.store.batches, waits) == ([1, 6], 2)
+    assert (desk.store.batches, len(waits)) == ([1, 6], 2)
     desk.close()
 
 

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from acuse.application import intake as module
 from acuse.domain.errors import Overloaded
 from tests.requests import submission
 from tests.unit.desk import Desk
@@ -118,21 +117,7 @@ def test_a_crowd_is_cut_into_batches_of_at_most_the_bound() -> None:
 
 def test_what_comes_while_a_batch_waits_for_more_fills_it_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(max_batch=6)
-    waits = 0
-
-    def sleep(_: float) -> None:
-        nonlocal waits
-        waits += 1
-        if waits == 1:
-            for waiter in range(6, 16):
-                desk.offer(waiter)
-
-    monkeypatch.setattr(module, "sleep", sleep)
-    desk.offer(0)
-    assert desk.store.entered.acquire(timeout=30)
-    for waiter in range(1, 6):
-        desk.offer(waiter)
-    desk.store.gate.release(100)
+    desk.gather(monkeypatch, range(1, 6), then=range(6, 16))
 
     assert [desk.reply()[0] for _ in range(16)] == list(range(16))
     assert desk.store.batches[:2] == [1, 6]
@@ -142,21 +127,8 @@ def test_what_comes_while_a_batch_waits_for_more_fills_it_and_no_more(monkeypatc
 
 def test_one_more_among_few_is_a_crowd_that_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(max_batch=50)
-    waits = 0
-
-    def sleep(_: float) -> None:
-        nonlocal waits
-        waits += 1
-        if waits == 1:
-            desk.offer(16)
-
-    monkeypatch.setattr(module, "sleep", sleep)
-    desk.offer(0)
-    assert desk.store.entered.acquire(timeout=30)
-    for waiter in range(1, 16):
-        desk.offer(waiter)
-    desk.store.gate.release(100)
+    waits = desk.gather(monkeypatch, range(1, 16), then=[16])
 
     assert [desk.reply()[0] for _ in range(17)] == list(range(17))
-    assert (desk.store.batches, waits) == ([1, 16], 2)
+    assert (desk.store.batches, len(waits)) == ([1, 16], 2)
     desk.close()
