@@ -9,11 +9,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.acceptance.service import PATIENCE_SECONDS, acuse, until
 from tests.integration.scripted import Exchange, Fault, Scripted, breaks_after_storing, ndjson, refuses, scripted
 from tests.requests import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 KEY = "acuse_reports_c2VjcmV0"
@@ -59,6 +62,15 @@ def test_what_cannot_be_reached_says_to_try_again_later_and_how_far_it_came() ->
     assert len(told.stdout.splitlines()) == 1_000
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started may be interrupted, also where the suite may not: in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_at_once() -> None:
     with scripted(*[refuses(503)] * 1_000) as service:
         command = [sys.executable, "-m", "acuse", "submit", "-", "--url", service.address]
