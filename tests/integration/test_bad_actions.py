@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -262,3 +264,14 @@ def test_a_system_out_of_memory_takes_a_run_first(runner: ProcessRunner) -> None
     runner.ready()
 
     assert Path(f"/proc/{pid(runner)}/oom_score_adj").read_text() == f"{OOM_SCORE}\n"
+
+
+def test_a_lower_bound_that_was_there_before_is_kept() -> None:
+    script = (
+        "import resource; from acuse.entrypoints.runner import bound_memory;"
+        "resource.setrlimit(resource.RLIMIT_DATA, (500_000_000, resource.RLIM_INFINITY));"
+        "bound_memory(1_000_000_000); print(resource.getrlimit(resource.RLIMIT_DATA)[0])"
+    )
+    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    assert told.stdout == "500000000\n"

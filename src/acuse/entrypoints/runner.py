@@ -94,8 +94,8 @@ def be_first_to_go() -> None:
 
 def bound_memory(most: int) -> None:
     """The process, and each that it starts, gets at most so many bytes of data (Linux); 0: no bound."""
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    if most and (hard == resource.RLIM_INFINITY or most < hard):
+    before, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    if most and (before == resource.RLIM_INFINITY or most < before):
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
