@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from math import ceil
 from typing import TYPE_CHECKING
 
 from tests.torture.schedule import Blow
@@ -52,4 +53,4 @@ def of_intake(strikes: Iterable[Strike], acknowledged: Iterable[Acknowledged]) -
 def percentile(values: Sequence[float], of_hundred: float) -> float:
     """The nearest rank; 0 for none."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(of_hundred / 100 * len(ranked)))] if ranked else 0.0
+    return ranked[max(0, ceil(of_hundred / 100 * len(ranked)) - 1)] if ranked else 0.0

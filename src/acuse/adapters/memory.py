@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from acuse.domain.delivery import Delivery, Ending
+from acuse.domain.delivery import LEASES, Delivery, Ending
 from acuse.domain.outcome import Added, Addition, Existing, Together
 from acuse.domain.purged import Purged
 from acuse.domain.record import Key, Part, Progress, Record, Status
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
-LEASES = 2
-"""A lease that ends after more than so many of its kind is none of ours: the clock has gone back since it was given."""
 
 
 class Due(msgspec.Struct):

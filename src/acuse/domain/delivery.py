@@ -8,6 +8,9 @@ import msgspec
 
 from acuse.domain.record import Failure, Key, Status
 
+LEASES = 2
+"""A lease that ends after more than so many of its kind is none of ours: the clock has gone back since it was given."""
+
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A request or part leased to one worker. `attempt` counts this start; `token` names this lease alone.

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.rows import micros
-from acuse.domain.delivery import Delivery
+from acuse.domain.delivery import LEASES, Delivery
 from acuse.domain.record import Key
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.01
 """Between looks at SQLite's data version while waiting."""
 MAX_CLAIM = 500
-
-LEASES = 2
-"""A lease that ends after more than so many of its kind is none of ours: the clock has gone back since it was given."""
 
 IS_DUE = """
 SELECT EXISTS (SELECT 1 FROM record WHERE action = :action AND due_at <= :now)
