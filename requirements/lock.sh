@@ -11,6 +11,7 @@ compile() {
 compile dev --extra aws --extra examples --group dev
 compile run --group build --constraint requirements/dev.txt
 compile examples --extra examples --group build --constraint requirements/dev.txt
+compile infra --extra aws --group infra --constraint requirements/dev.txt
 compile lambda --extra aws --constraint requirements/dev.txt
 compile mutation --extra aws --extra examples --group mutation --constraint requirements/dev.txt
 compile peers --group peers --constraint requirements/dev.txt
