@@ -20,7 +20,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.aws.local import REGION
+from infra.local_aws import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

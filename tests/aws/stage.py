@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from infra.local_aws import REGION
+
 from acuse.adapters.aws.message import Message, decode, encode
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
 from acuse.adapters.clock import SystemClock
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.record import Key, Record
-from tests.aws.local import REGION, local_aws
+from tests.aws.local import local_aws
 from tests.aws.runtime import Function
 from tests.aws.stack import HANDLERS
 from tests.contract.aws import Stream, create_table

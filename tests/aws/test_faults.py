@@ -17,10 +17,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from infra.local_aws import REGION
 
 from tests.aws import faults
 from tests.aws.faults import Broken, BrokenAfter, FaultProxy, PartlyThrottled, SlowAfter, SlowBefore
-from tests.aws.local import REGION, local_aws
+from tests.aws.local import local_aws
 
 ONE, TWO = TABLES = ("faults-one", "faults-two")
 LONG = 30.0

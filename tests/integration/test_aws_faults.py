@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from infra.local_aws import CREDENTIALS
 
 from acuse.adapters.aws import calls
 from acuse.adapters.aws.gate import Gate
@@ -44,7 +45,7 @@ from tests.aws.faults import (
     SlowBefore,
     Throttle,
 )
-from tests.aws.local import CREDENTIALS, local_aws
+from tests.aws.local import local_aws
 from tests.contract.aws import Stream, create_table
 from tests.requests import record
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from infra.local_aws import CREDENTIALS
 
 from acuse.adapters.aws import calls
 from acuse.adapters.aws.message import Message
@@ -17,7 +18,7 @@ from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added
 from acuse.domain.record import Failure, Key, Progress, Reason, Status
 from tests.aws.faults import Broken, Fault, FaultProxy, PartlyThrottled, ResetAfter, ResetBefore, Throttle
-from tests.aws.local import CREDENTIALS, local_aws
+from tests.aws.local import local_aws
 from tests.clock import StillClock
 from tests.contract.aws import create_table
 from tests.requests import record
