@@ -4,13 +4,15 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCE := $(shell find src -name __pycache__ -prune -o -print)
 ARGS   ?=
+DEPLOYMENT ?= infra/deployment.toml
+CDK    := PATH="$(abspath $(BIN)):$$PATH" build/cdk/node_modules/.bin/cdk
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz bundle format lock clean
+.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz bundle synth deploy destroy deploy-local destroy-local costs load-test format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port 9000")
 	exec $(BIN)/acuse serve $(ARGS)
@@ -57,7 +59,28 @@ peers: $(VENV)/dev build/peers/bin/python ## The same torture for DBOS and for H
 fuzz: $(VENV)/dev ## Look for bytes that the parser of requests gets wrong (ARGS="--seconds 600")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-bundle: build/bundle.package ## Build the Lambda bundle for this machine in build/bundle
+bundle: build/bundle.built ## Build the Lambda bundle for this machine in build/bundle
+
+synth: build/bundle-arm64.built ## Make the templates in build/cdk.out: no account, no network (DEPLOYMENT=infra/deployment.toml)
+	$(BIN)/python -m infra.app build/cdk.out --code build/bundle-arm64 --architecture arm64 --deployment $(DEPLOYMENT)
+
+deploy: synth build/cdk/node_modules ## Deploy to the account and region of the AWS credentials (`cdk bootstrap` before the first time)
+	$(CDK) --app build/cdk.out deploy --all $(ARGS)
+
+destroy: synth build/cdk/node_modules ## Delete the service there; the records stay (see docs/how-to/deploy.md)
+	$(CDK) --app build/cdk.out destroy --exclusively '*-service' $(ARGS)
+
+deploy-local: bundle ## Start a local AWS in the background and deploy to it: no account, no Docker
+	$(BIN)/python -m infra.local deploy --code build/bundle --deployment $(DEPLOYMENT) $(ARGS)
+
+destroy-local: $(VENV)/infra ## Delete what deploy-local made, and stop the local AWS
+	$(BIN)/python -m infra.local destroy $(ARGS)
+
+costs: $(VENV)/infra ## What it costs, by profile and volume, as a table and a picture (ARGS="--help")
+	$(BIN)/python -m infra.costs $(ARGS)
+
+load-test: $(VENV)/dev ## Load a deployed stack (ARGS="--url https://... --sigv4 eu-west-1 --rate 100")
+	$(BIN)/python -m bench.stack $(ARGS)
 
 format: $(VENV)/dev ## Format the code and mend what can be mended
 	$(BIN)/ruff format
@@ -69,20 +92,24 @@ lock: $(VENV)/dev ## Pin all dependencies anew, with hashes
 clean: ## Remove what the other targets made, but never ./data
 	rm -rf $(VENV) build mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-# One virtual environment; `mutation` holds all of `dev`, `dev` all of `examples`, and that all of `run`.
-$(VENV)/run $(VENV)/examples $(VENV)/dev $(VENV)/mutation: $(VENV)/%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+# One virtual environment; `mutation` holds all of `dev`, `dev` all of `infra` and `examples`, and those all of `run`.
+$(VENV)/run $(VENV)/examples $(VENV)/infra $(VENV)/dev $(VENV)/mutation: $(VENV)/%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements/$*.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# The bundle in two steps, since its dependencies take a while and seldom change.
-build/bundle.dependencies: requirements/lambda.txt | $(VENV)/dev
-	rm -rf build/bundle
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements/lambda.txt --target build/bundle
+# What functions run from: for this machine, or for the arm64 of Lambda.
+build/bundle.built: ARCHITECTURE :=
+build/bundle-arm64.built: ARCHITECTURE := --architecture arm64
+build/bundle.built build/bundle-arm64.built: %.built: requirements/lambda.txt infra/bundle.py pyproject.toml $(SOURCE) | $(VENV)/infra
+	$(BIN)/python -m infra.bundle $* $(ARCHITECTURE)
 	touch $@
 
-build/bundle.package: build/bundle.dependencies pyproject.toml $(SOURCE) | $(VENV)/dev
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --upgrade --target build/bundle .
+# The CDK's own command, with the Node of the environment.
+build/cdk/node_modules: infra/package.json infra/package-lock.json | $(VENV)/infra
+	mkdir -p build/cdk
+	cp $^ build/cdk
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --prefix build/cdk
 	touch $@
 
 # The peers' packages are none of ours.

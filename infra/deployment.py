@@ -1,0 +1,173 @@
+"""Deployment: all that can be chosen about the stack, in one object, read from a TOML file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAMBDA_SECONDS = 900
+"""The longest a function runs (Lambda quotas)."""
+VISIBILITY_TIMES = 6
+"""A queue hides a message for six times the function's timeout (Lambda guide, "Using Lambda with Amazon SQS")."""
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+
+
+class Profile(StrEnum):
+    """What the intake and the workers run on."""
+
+    LAMBDA = "lambda"
+    FARGATE = "fargate"
+
+
+class Access(StrEnum):
+    """Who is let in, and who asks."""
+
+    IAM = "iam"
+    """The HTTP API takes requests signed by an identity of AWS that may invoke it."""
+    JWT = "jwt"
+    """The HTTP API takes tokens of one issuer."""
+    KEYS = "keys"
+    """The service itself asks for the keys that `acuse keys` makes."""
+
+
+class Unfit(ValueError):
+    """The deployment cannot be as it was asked for."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class Intake(Section, frozen=True):
+    """What stands at the door."""
+
+    access: Access = Access.IAM
+    issuer: str = ""
+    """Of the tokens, an https URL; for `jwt`."""
+    audience: tuple[str, ...] = ()
+    """Whom the tokens must be meant for; for `jwt`."""
+    rate: Annotated[int, Meta(ge=1)] = 500
+    """Requests a second that the HTTP API lets through; above: 429."""
+    burst: Annotated[int, Meta(ge=1)] = 1_000
+    memory: Annotated[int, Meta(ge=256, le=10_240)] = 512
+    """MB of the function."""
+
+
+class Table(Section, frozen=True):
+    """Where the records are."""
+
+    customer_key: bool = False
+    """Table and queues under a key of one's own in KMS, not one of AWS."""
+    max_writes: Annotated[int, Meta(ge=0)] = 0
+    """Write units a second that are paid for at most; 0: as many as come."""
+    warm_writes: Annotated[int, Meta(ge=0)] = 0
+    """Write units a second that the table is ready for from the start, at a price; 0: the 4,000 that cost nothing."""
+
+
+class Worker(Section, frozen=True):
+    """The function that runs actions."""
+
+    memory: Annotated[int, Meta(ge=256, le=10_240)] = 1_024
+    """MB; 1,769 are one whole processor."""
+    seconds: Annotated[int, Meta(ge=30, le=LAMBDA_SECONDS)] = 330
+    """The function's timeout; a run has 13 seconds less. What was cut off comes again after six times as long."""
+    concurrency: Annotated[int, Meta(ge=2, le=1_000)] = 50
+    """Calls at once."""
+    batch: Annotated[int, Meta(ge=1, le=10)] = 1
+    """Messages a call, run one after another; more are cheaper where runs are short."""
+    receives: Annotated[int, Meta(ge=5, le=1_000)] = 10
+    """Deliveries of a message after which it is a dead letter: more than any action has attempts."""
+
+
+class Containers(Section, frozen=True):
+    """The services of the profile `fargate`."""
+
+    certificate: str = ""
+    """ARN in ACM; with it the load balancer speaks HTTPS."""
+    public: bool = False
+    """Whether the load balancer can be reached from the internet; only with a certificate."""
+    api_tasks: Annotated[int, Meta(ge=2, le=1_000)] = 2
+    """Tasks of the intake at least."""
+    max_api_tasks: Annotated[int, Meta(ge=2, le=1_000)] = 10
+    worker_tasks: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    """Tasks of workers at least."""
+    max_worker_tasks: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    worker_cpu: Annotated[int, Meta(ge=256, le=16_384)] = 1_024
+    """Units of a task; 1,024 are one processor."""
+    worker_memory: Annotated[int, Meta(ge=512, le=122_880)] = 4_096
+    """MB of a task."""
+    runners: Annotated[int, Meta(ge=1, le=64)] = 2
+    """Runs at once in a task."""
+    backlog: Annotated[int, Meta(ge=1)] = 20
+    """Messages that wait for each task, at which the number of tasks stays as it is."""
+    drain: Annotated[int, Meta(ge=1, le=110)] = 90
+    """Seconds that runs may go on after SIGTERM; a Spot task is killed 120 seconds after it."""
+
+
+class Deployment(Section, frozen=True):
+    """Everything that can be chosen about the stack. Raises Unfit for what cannot be."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z](-?[a-z0-9]){1,29}$")] = "acuse"
+    """Prefix of the stacks' names."""
+    profile: Profile = Profile.LAMBDA
+    actions: tuple[str, ...] = ()
+    """Modules and .py files with actions. Files, with paths from the file of this deployment, travel with the code."""
+    requirements: str = ""
+    """A file of pip with what the actions need, with hashes; a path from the file of this deployment."""
+    settings: dict[str, str] = {}
+    """Settings of the service, by their names in its environment, over those that the stack makes."""
+    log_days: LogDays = 30
+    """Days that logs are kept; CloudWatch knows only these numbers."""
+    alarm_email: str = ""
+    """Who is told of alarms."""
+    intake: Intake = Intake()
+    table: Table = Table()
+    worker: Worker = Worker()
+    containers: Containers = Containers()
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        intake, containers = self.intake, self.containers
+        if (intake.access is Access.JWT) != bool(intake.issuer and intake.audience):
+            raise Unfit("intake: an issuer and an audience are needed for access `jwt`, and for no other")
+        if self.profile is Profile.FARGATE and intake.access is not Access.KEYS:
+            raise Unfit("intake: a load balancer asks for no identity; with profile `fargate` access is `keys`")
+        if containers.public and not containers.certificate:
+            raise Unfit("containers: what can be reached from the internet needs a certificate")
+        if containers.max_api_tasks < containers.api_tasks or containers.max_worker_tasks < containers.worker_tasks:
+            raise Unfit("containers: the most tasks are fewer than the least")
+        if taken := sorted(OWN_SETTINGS & self.settings.keys()):
+            raise Unfit(f"settings: the stack itself says {', '.join(taken)}")
+
+    def environment(self, table: str, queue: str) -> dict[str, str]:
+        """The settings of the service, wherever it runs."""
+        return {
+            "ACUSE_STORE": f"dynamodb://{table}",
+            "ACUSE_QUEUE": f"sqs://{queue}",
+            **({"ACUSE_ACTIONS": ",".join(map(_module, self.actions))} if self.actions else {}),
+            **self.settings,
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The deployment in a TOML file; what the file does not name is as by default."""
+        try:
+            return msgspec.toml.decode(path.read_bytes(), type=cls)
+        except (OSError, ValueError) as error:
+            raise Unfit(f"{path}: {error}") from error
+
+
+OWN_SETTINGS = frozenset({"ACUSE_STORE", "ACUSE_QUEUE", "ACUSE_ACTIONS", "ACUSE_ALLOW_ANYONE", "ACUSE_HOST"})
+
+
+def _module(action: str) -> str:
+    """A file travels beside the code, where its name is that of a module."""
+    return action.removesuffix(".py").rpartition("/")[2] if action.endswith(".py") else action

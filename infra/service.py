@@ -1,0 +1,62 @@
+"""Everything but the records: what takes requests, what works on them, and what watches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, Duration, Stack
+
+from infra.deployment import Profile
+from infra.function import Function
+from infra.intake import Intake
+from infra.processing import Processing
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from infra.bundle import Code
+    from infra.deployment import Deployment
+    from infra.storage import StorageStack
+
+
+class ServiceStack(Stack):
+    """The service over the table of the storage stack; it can be deleted and made anew without a loss."""
+
+    def __init__(
+        self, scope: Construct, name: str, *, deployment: Deployment, storage: StorageStack, code: Code
+    ) -> None:
+        super().__init__(scope, name, description=f"acuse: intake and processing, profile {deployment.profile}")
+        self.processing = Processing(self, "Processing", deployment=deployment, storage=storage, code=code)
+        match deployment.profile:
+            case Profile.LAMBDA:
+                self._functions(deployment, storage, code)
+            case Profile.FARGATE:
+                raise NotImplementedError
+        CfnOutput(self, "QueueName", value=self.processing.queue.queue_name)
+
+    def _functions(self, deployment: Deployment, storage: StorageStack, code: Code) -> None:
+        environment = self.processing.environment
+        intake = Intake(
+            self,
+            "Intake",
+            wanted=deployment.intake,
+            storage=storage,
+            code=code,
+            environment=environment,
+            log_days=deployment.log_days,
+        )
+        wanted = deployment.worker
+        worker = Function(
+            self,
+            "Worker",
+            module="worker",
+            code=code,
+            environment=environment,
+            memory=wanted.memory,
+            timeout=Duration.seconds(wanted.seconds),
+            log_days=deployment.log_days,
+            description="Runs what is due",
+        )
+        self.processing.work(worker, concurrency=wanted.concurrency, batch=wanted.batch)
+        CfnOutput(self, "Url", value=f"{intake.api.api_endpoint}/v1/requests")
+        CfnOutput(self, "ApiId", value=intake.api.api_id)
