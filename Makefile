@@ -9,7 +9,7 @@ CDK    := PATH="$(abspath $(BIN)):$$PATH" build/cdk/node_modules/.bin/cdk
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz bundle synth deploy destroy deploy-local destroy-local costs load-test format lock clean
+.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz bundle synth bootstrap deploy destroy deploy-local destroy-local costs load-test format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -64,10 +64,13 @@ bundle: build/bundle.built ## Build the Lambda bundle for this machine in build/
 synth: build/bundle-arm64.built ## Make the templates in build/cdk.out: no account, no network (DEPLOYMENT=infra/deployment.toml)
 	$(BIN)/python -m infra.app build/cdk.out --code build/bundle-arm64 --architecture arm64 --deployment $(DEPLOYMENT)
 
-deploy: synth build/cdk/node_modules ## Deploy to the account and region of the AWS credentials (`cdk bootstrap` before the first time)
+bootstrap: build/cdk/node_modules ## Prepare the account and the region for deployments of the CDK, once
+	$(CDK) bootstrap $(ARGS)
+
+deploy: synth build/cdk/node_modules ## Deploy to the account and region of the AWS credentials (once before: `make bootstrap`)
 	$(CDK) --app build/cdk.out deploy --all $(ARGS)
 
-destroy: synth build/cdk/node_modules ## Delete the service there; the records stay (see docs/how-to/deploy.md)
+destroy: synth build/cdk/node_modules ## Delete the service there; the records stay in their own stack
 	$(CDK) --app build/cdk.out destroy --exclusively '*-service' $(ARGS)
 
 deploy-local: bundle ## Start a local AWS in the background and deploy to it: no account, no Docker

@@ -122,6 +122,8 @@ class Deployment(Section, frozen=True):
     """Modules and .py files with actions. Files, with paths from the file of this deployment, travel with the code."""
     requirements: str = ""
     """A file of pip with what the actions need, with hashes; a path from the file of this deployment."""
+    policies: tuple[Annotated[str, Meta(pattern="^arn:")], ...] = ()
+    """ARNs of managed policies: what actions may do beyond the service's own work. The workers alone have them."""
     settings: dict[str, str] = {}
     """Settings of the service, by their names in its environment, over those that the stack makes."""
     log_days: LogDays = 30

@@ -52,6 +52,12 @@ def on_queue(role: aws_iam.IRole, queue: aws_sqs.IQueue, actions: Sequence[str])
     on_key(role, queue.encryption_master_key, ["Decrypt", "GenerateDataKey"])
 
 
+def to_actions(role: aws_iam.Role, policies: Sequence[str]) -> None:
+    """The role may do what these managed policies say, for the actions that run under it."""
+    for place, arn in enumerate(policies):
+        role.add_managed_policy(aws_iam.ManagedPolicy.from_managed_policy_arn(role, f"Policy{place}", arn))
+
+
 def on_key(role: aws_iam.IRole, key: aws_kms.IKey | None, actions: Sequence[str] = USE_KEY) -> None:
     """The role may use the key, where there is one."""
     if key is not None:

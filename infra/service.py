@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import CfnOutput, Duration, Stack
 
+from infra import grants
 from infra.deployment import Profile
 from infra.function import Function
 from infra.intake import Intake
@@ -57,6 +58,8 @@ class ServiceStack(Stack):
             log_days=deployment.log_days,
             description="Runs what is due",
         )
+        grants.to_actions(worker.role, deployment.policies)
         self.processing.work(worker, concurrency=wanted.concurrency, batch=wanted.batch)
+        CfnOutput(self, "WorkerRole", value=worker.role.role_name)
         CfnOutput(self, "Url", value=f"{intake.api.api_endpoint}/v1/requests")
         CfnOutput(self, "ApiId", value=intake.api.api_id)
