@@ -1,0 +1,114 @@
+"""What DynamoDB is asked for, as docs/reference/aws.md says, "What it costs"."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from infra.costs.bill import Side, Use
+from infra.costs.prices import Item
+from infra.costs.workload import Capacity
+
+if TYPE_CHECKING:
+    from infra.costs.workload import Workload
+
+GB = 2**30
+INDEXING = 100
+"""Bytes that DynamoDB counts for each item beside its own (DynamoDB guide, "Best practices for storing items")."""
+WRITE_BYTES, READ_BYTES = 1_024, 4_096
+
+
+class Traffic(NamedTuple):
+    """Of one request, new and finished: units written and read, and changes that the stream tells of."""
+
+    writes: float
+    reads: float
+    changes: float
+
+
+def write_units(size: float) -> int:
+    """For one write of an item that is as large as this, before or after."""
+    return max(1, math.ceil(size / WRITE_BYTES))
+
+
+def read_units(size: float) -> int:
+    """For one consistent read of it."""
+    return max(1, math.ceil(size / READ_BYTES))
+
+
+def traffic(workload: Workload, together: float) -> Traffic:
+    """What one request needs. `together`: parts that end in one transaction."""
+    item, ended = workload.item_bytes, workload.item_bytes + workload.result_bytes
+    add, settle, read = write_units(item), write_units(ended), read_units(item)
+    if not workload.parts:
+        return Traffic(add + settle, read, 2)
+    parts, part, part_ended = workload.parts, workload.part_bytes, workload.part_bytes + workload.result_bytes
+    counts = parts / min(together, parts)
+    split = 2 * write_units(item)
+    each = write_units(part) + 2 * write_units(part_ended)
+    # A split and a merge read the request; a part's run reads request and part; the merge reads every part.
+    reads = 2 * read + parts * (read + read_units(part)) + parts * read_units(part_ended)
+    return Traffic(
+        writes=add + split + settle + parts * each + counts * 2 * write_units(item),
+        reads=reads,
+        changes=4 + counts + 2 * parts,
+    )
+
+
+def replayed(workload: Workload) -> Traffic:
+    """What a request costs that is sent again: a write that is refused, and a look at what is there."""
+    size = workload.item_bytes + workload.result_bytes
+    return Traffic(write_units(size), read_units(size), 0)
+
+
+def purged(workload: Workload) -> Traffic:
+    """What it costs to forget one request: see `acuse purge`. The read of the table is not in it."""
+    size = workload.item_bytes + workload.result_bytes
+    part = workload.part_bytes + workload.result_bytes
+    if not workload.parts:
+        return Traffic(write_units(size), 0, 1)
+    looks = read_units(size + workload.parts * part)
+    return Traffic(write_units(size) + workload.parts * write_units(part), looks, 1 + workload.parts)
+
+
+def kept_bytes(workload: Workload) -> float:
+    """Of one request, with its parts."""
+    parts = workload.parts * (workload.part_bytes + workload.result_bytes + INDEXING)
+    return workload.item_bytes + workload.result_bytes + INDEXING + parts
+
+
+def monthly(workload: Workload, together: float) -> Traffic:
+    """Everything that a month writes, reads and changes."""
+    new, again, old = traffic(workload, together), replayed(workload), purged(workload)
+    gone = workload.requests if workload.purge else 0.0
+    scanned = workload.requests * workload.storage_months * kept_bytes(workload) / READ_BYTES / 2
+    return Traffic(
+        writes=workload.requests * (new.writes + workload.replay_share * again.writes) + gone * old.writes,
+        reads=workload.requests * (new.reads + workload.replay_share * again.reads)
+        + gone * old.reads
+        + (scanned if workload.purge else 0.0),
+        changes=workload.requests * new.changes + gone * old.changes,
+    )
+
+
+def uses(workload: Workload, together: float) -> list[Use]:
+    """What of DynamoDB is billed. Streams are free where Lambda reads them."""
+    month = monthly(workload, together)
+    if workload.capacity is Capacity.PROVISIONED:
+        hours = 3_600 * workload.utilisation
+        throughput = [
+            Use(Side.STORE, "DynamoDB writes, provisioned", Item.WRITE_CAPACITY, month.writes / hours),
+            Use(Side.STORE, "DynamoDB reads, provisioned", Item.READ_CAPACITY, month.reads / hours),
+        ]
+    else:
+        throughput = [
+            Use(Side.STORE, "DynamoDB writes", Item.WRITE, month.writes),
+            Use(Side.STORE, "DynamoDB reads", Item.READ, month.reads),
+        ]
+    kept = workload.requests * workload.storage_months * kept_bytes(workload) / GB
+    return [
+        *throughput,
+        Use(Side.STORE, "DynamoDB storage", Item.STORAGE, kept),
+        Use(Side.STORE, "DynamoDB point-in-time recovery", Item.BACKUP, kept),
+        Use(Side.STORE, "KMS key", Item.KEY, float(workload.customer_key)),
+    ]
