@@ -75,7 +75,7 @@ class Table(Section, frozen=True):
 class Worker(Section, frozen=True):
     """The function that runs actions."""
 
-    memory: Annotated[int, Meta(ge=256, le=10_240)] = 1_024
+    memory: Annotated[int, Meta(ge=512, le=10_240)] = 1_024
     """MB; 1,769 are one whole processor."""
     seconds: Annotated[int, Meta(ge=30, le=LAMBDA_SECONDS)] = 330
     """The function's timeout; a run has 13 seconds less. What was cut off comes again after six times as long."""

@@ -34,6 +34,7 @@ class Function(Construct):
         timeout: Duration,
         log_days: int,
         description: str,
+        feeds_itself: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self.log = log_kept(self, log_days)
@@ -51,6 +52,9 @@ class Function(Construct):
             log_group=self.log,
             memory_size=memory,
             timeout=timeout,
+            # Lambda takes the 17th message in a row that a function sends itself for a mistake, and drops it into the
+            # dead-letter queue (Lambda guide, "Recursive loop detection").
+            recursive_loop=aws_lambda.RecursiveLoop.ALLOW if feeds_itself else None,
             environment={"POWERTOOLS_SERVICE_NAME": Stack.of(self).stack_name, **environment},
         )
 

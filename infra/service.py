@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from infra.deployment import Deployment
     from infra.storage import StorageStack
 
+OWN_MEMORY = 192
+"""MB of the worker's function for itself. A run that takes more than the rest fails by itself, and not its worker."""
+
 
 class ServiceStack(Stack):
     """The service over the table of the storage stack; it can be deleted and made anew without a loss."""
@@ -52,11 +55,12 @@ class ServiceStack(Stack):
             "Worker",
             module="worker",
             code=code,
-            environment=environment,
+            environment={"ACUSE_MAX_MEMORY": str((wanted.memory - OWN_MEMORY) * 1024**2), **environment},
             memory=wanted.memory,
             timeout=Duration.seconds(wanted.seconds),
             log_days=deployment.log_days,
             description="Runs what is due",
+            feeds_itself=True,
         )
         grants.to_actions(worker.role, deployment.policies)
         self.processing.work(worker, concurrency=wanted.concurrency, batch=wanted.batch)
