@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from acuse.adapters.aws.message import Message
-from acuse.adapters.aws.relay import called_for
+from acuse.adapters.aws.relay import called_for, still_due
 from acuse.domain.errors import Misconfigured
 
 REQUEST = {"id": "x", "action": "sums", "_part": 0, "status": "accepted", "_turn": 0}
@@ -69,3 +69,49 @@ def test_any_other_change_calls_for_none(old: dict[str, Any] | None, new: dict[s
 def test_a_stream_that_does_not_show_both_images_is_refused(images: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured):
         called_for([{"eventName": "MODIFY", "dynamodb": images}])
+
+
+@pytest.mark.parametrize(
+    ("item", "message"), [(REQUEST, RUN), (ALL_ENDED, MERGE), ({**PLANNED, "_parts": 0, "_parts_ended": 0}, MERGE)]
+)
+def test_a_request_that_waits_for_no_part_is_still_due(item: dict[str, Any], message: Message) -> None:
+    assert still_due([image(item)], {}) == [message]
+
+
+def test_a_part_is_still_due_while_its_request_waits_for_it() -> None:
+    waiting = image({**PLANNED, "_parts": 7})
+
+    assert still_due([waiting, image(PART)], {"x": waiting}) == [PROCESS]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        PLANNED,
+        {**REQUEST, "status": "finished"},
+        {**ALL_ENDED, "status": "failed"},
+        {"id": "concurrency of sums", "_part": -1, "version": 1},
+    ],
+)
+def test_what_waits_for_its_parts_or_has_ended_is_not_due(item: dict[str, Any]) -> None:
+    assert still_due([image(item)], {}) == []
+
+
+@pytest.mark.parametrize(
+    "request_of_it",
+    [
+        None,
+        {**REQUEST, "_plan": 2},
+        {**PLANNED, "_parts": 6},
+        {**PLANNED, "_parts": 7, "_plan": 3, "_turn": 3},
+        {**PLANNED, "_parts": 7, "status": "failed"},
+    ],
+)
+def test_a_part_that_no_request_waits_for_is_not_due(request_of_it: dict[str, Any] | None) -> None:
+    requests = {} if request_of_it is None else {"x": image(request_of_it)}
+
+    assert still_due([image(PART)], requests) == []
+
+
+def test_a_part_that_has_ended_is_not_due() -> None:
+    assert still_due([image({**PART, "status": "finished"})], {"x": image({**PLANNED, "_parts": 7})}) == []

@@ -25,6 +25,7 @@ from acuse.entrypoints.options import (
     REFUSED,
     UNAVAILABLE,
     Data,
+    Queue,
     Store,
     existing,
     leave,
@@ -32,6 +33,7 @@ from acuse.entrypoints.options import (
 )
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.purge import purge
+from acuse.entrypoints.requeue import requeue
 from acuse.entrypoints.submit import position_in, requests_in, size_of
 from acuse.entrypoints.supervisor import Supervisor
 
@@ -44,7 +46,6 @@ app = typer.Typer(
 )
 app.add_typer(keys)
 
-Queue = Annotated[str | None, typer.Option(help="Where work waits, with DynamoDB: sqs://NAME.")]
 Actions = Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")]
 Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
 
@@ -191,6 +192,7 @@ def retry(
 
 
 app.command()(purge)
+app.command()(requeue)
 
 
 def main() -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-import signal
-import sys
-import threading
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from acuse.bootstrap import Service
-from acuse.domain.errors import Misconfigured, Unavailable
-from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Store, existing, leave
+from acuse.domain.errors import Misconfigured
+from acuse.entrypoints.options import Data, Store, existing
+from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from acuse.domain.purged import Purged
@@ -43,24 +40,14 @@ def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, sto
     """
     service = Service(existing(data, store))
     before = moment_before(service.clock.now(), older_than)
-    stopped = threading.Event()
-    requests = parts = 0
-    told, is_over = _told(requests, parts, dry=dry_run), False
-    try:
-        _once_interrupted(stopped)
-        with _progress() as bar:
-            task = bar.add_task("", told=told)
-            for step in _steps(service, before, stopped, dry=dry_run):
-                requests, parts, is_over = requests + step.requests, parts + step.parts, step.next is None
-                told = _told(requests, parts, dry=dry_run)
-                bar.update(task, told=told)
-    except Unavailable as error:
-        leave(UNAVAILABLE, f"{error} ({told} so far)")
-    except KeyboardInterrupt:
-        leave(INTERRUPTED, f"interrupted ({told} so far)")
-    print(told)
-    if not is_over:
-        sys.exit(INTERRUPTED)
+
+    def steps(stopped: threading.Event) -> Iterator[SoFar]:
+        requests = parts = 0
+        for step in _steps(service, before, stopped, dry=dry_run):
+            requests, parts = requests + step.requests, parts + step.parts
+            yield SoFar(_told(requests, parts, dry=dry_run), is_over=step.next is None)
+
+    take_steps(steps, _told(0, 0, dry=dry_run))
 
 
 def moment_before(now: datetime, age: str) -> datetime:
@@ -90,25 +77,5 @@ def _steps(service: Service, before: datetime, stopped: threading.Event, *, dry:
             stopped.wait(pause * took)
 
 
-def _once_interrupted(stopped: threading.Event) -> None:
-    """Ctrl-C ends it after the step under way, so that all that is gone is counted; pressed again, at once."""
-
-    def stop(*_: object) -> None:
-        stopped.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, stop)
-
-
 def _told(requests: int, parts: int, *, dry: bool) -> str:
-    return f"{_counted(requests, 'request')} and {_counted(parts, 'part')} {'would be' if dry else 'are'} gone"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return f"{counted(requests, 'request')} and {counted(parts, 'part')} {'would be' if dry else 'are'} gone"

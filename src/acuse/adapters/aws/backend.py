@@ -14,14 +14,16 @@ from acuse.adapters.aws.outbox import Outbox
 from acuse.adapters.aws.permits import Permits
 from acuse.adapters.aws.pushed import PushedQueue
 from acuse.adapters.aws.queue import LONGEST_POLL, SqsQueue
+from acuse.adapters.aws.requeue import Requeued, requeue
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
+    from acuse.domain.record import Key
     from acuse.ports import Clock
 
 SCHEME = "sqs://"
@@ -77,6 +79,10 @@ class AwsBackend:
     def pushed(self) -> PushedQueue:
         """The queue, as a function that is called with its messages sees it."""
         return PushedQueue(lambda: self.outbox, self._gate, self._clock)
+
+    def requeue(self, before: datetime, limit: int, after: Key | None, *, dry: bool) -> Requeued:
+        """Of the next items, what was created before that moment and is due has a message; dry: it only counts."""
+        return requeue(self._table, None if dry else self.outbox, before, limit, after)
 
     @cached_property
     def _table(self) -> Table:
