@@ -1,14 +1,34 @@
-"""From the table's stream to the queue: what is due is sent to the workers."""
+"""From the table's stream: what is due is sent to the workers, and what came to pass is counted."""
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from acuse.adapters.aws.counts import counted
 from acuse.adapters.aws.relay import called_for
-from acuse.entrypoints.lambdas.service import service
+from acuse.entrypoints.lambdas.metrics import write
+from acuse.entrypoints.lambdas.service import service, service_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from acuse.adapters.aws.relay import Change
+
+log = logging.getLogger(__name__)
 
 
 def handler(event: Any, context: Any) -> None:  # noqa: ARG001
     """All that the changes call for is in the queue. An error makes the stream give the whole batch again."""
-    service().aws.outbox.send(called_for(event["Records"]), timedelta(0))
+    changes = event["Records"]
+    service().aws.outbox.send(called_for(changes), timedelta(0))
+    _count(changes)
+
+
+def _count(changes: Sequence[Change]) -> None:
+    """The changes are in the metrics, if that can be. No figure is worth a batch that is given again."""
+    try:
+        write(counted(changes), service_name())
+    except Exception:
+        log.exception("a batch is missing from the metrics", extra={"changes": len(changes)})
