@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(options: dict[str, Any]) -> None:
-    monthly = options["requests_per_month"]
     given = {name: options[name] for name in Workload.__struct_fields__ if options[name] is not None}
-    if monthly is not None:
-        given[RATE] = monthly / SECONDS
+    if options["requests_per_month"] is not None:
+        given[RATE] = options["requests_per_month"] / SECONDS
     region = prices.read(options["prices"]).region(options["region"])
     terms = Terms(assumptions(dict(map(_pair, options["assume"]))), region)
     made = report(options["region"], workload(given), terms)
@@ -64,20 +64,23 @@ def _pair(text: str) -> tuple[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.costs",
+        usage="%(prog)s [options]",
         description="What the service costs a month in AWS, by profile, and where one becomes cheaper than the other.",
         epilog="Assumptions, for --assume: "
         + "; ".join(f"{name}={value} ({text})" for name, value, text in described(Assumptions())),
     )
     parser.add_argument("--region", default="eu-west-1", help="of which the file has prices (default: eu-west-1)")
-    parser.add_argument("--requests-per-month", type=float, metavar="N", help="instead of --requests-per-second")
+    rates = parser.add_mutually_exclusive_group()
+    rates.add_argument("--requests-per-month", type=float, metavar="N", help="instead of --requests-per-second")
     for name, value, text in described(Workload()):
-        option = f"--{name.replace('_', '-')}"
-        default = getattr(Workload(), name)
+        option, default = f"--{name.replace('_', '-')}", getattr(Workload(), name)
+        group = rates if name == RATE else parser
         if isinstance(default, bool):
-            parser.add_argument(option, action="store_true", default=None, help=text)
+            group.add_argument(option, action="store_true", default=None, help=text)
+        elif isinstance(default, StrEnum):
+            group.add_argument(option, choices=[one.value for one in type(default)], help=f"{text} (default: {value})")
         else:
-            kind = type(default) if isinstance(default, int | float) else str
-            parser.add_argument(option, type=kind, metavar="N", help=f"{text} (default: {value})")
+            group.add_argument(option, type=type(default), metavar="N", help=f"{text} (default: {value})")
     parser.add_argument(
         "--assume", action="append", default=[], metavar="NAME=VALUE", help="see below; as often as needed"
     )

@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from infra.costs.workload import Unfit
 
-Positive = Meta(gt=0)
-NotNegative = Meta(ge=0)
+MOST = 1_000_000
+Positive = Meta(gt=0, le=MOST)
+NotNegative = Meta(ge=0, le=MOST)
 
 
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

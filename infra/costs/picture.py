@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from PIL import Image
 
 from infra.costs.bill import MILLION
 from infra.costs.prices import Item
@@ -29,6 +31,8 @@ STYLES = {Capacity.ON_DEMAND: "-", Capacity.PROVISIONED: "--"}
 GREY, DARK = "#8c8c8c", "#222222"
 SLOWEST, FASTEST, POINTS = 0.1, 10_000.0, 120
 LEAST_SHARE = 0.05
+COLOUR_COUNT = 256
+"""Enough for lines and letters, and a file half as large."""
 ABOVE, BELOW = (18, 30), (22, -36)
 SMALL = 10_000.0
 """USD: an axis that ends lower has room for more figures."""
@@ -55,9 +59,11 @@ def draw(report: Report, terms: Terms, file: Path) -> None:
     _draw_rates(report, million, curves, [curve.per_million for curve in curves], "USD a million requests", ABOVE)
     month.legend(loc="upper left", fontsize=9, frameon=False)
     _draw_capacity(terms, capacity)
+    drawn = BytesIO()
+    figure.savefig(drawn)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file, format="png")
+        Image.open(drawn).convert("RGB").quantize(COLOUR_COUNT).save(file, "PNG", optimize=True)
     except OSError as error:
         raise Unfit(f"{file}: {error.strerror}") from error
 

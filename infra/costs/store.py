@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from infra.costs.bill import Side, Use
 from infra.costs.prices import Item
-from infra.costs.workload import Capacity
+from infra.costs.workload import HOURS, Capacity
 
 if TYPE_CHECKING:
     from infra.costs.workload import Workload
@@ -38,11 +38,11 @@ def read_units(size: float) -> int:
 
 def traffic(workload: Workload, together: float) -> Traffic:
     """What one request needs. `together`: parts that end in one transaction."""
-    item, ended = workload.item_bytes, workload.item_bytes + workload.result_bytes
-    add, settle, read = write_units(item), write_units(ended), read_units(item)
+    item, read = workload.item_bytes, read_units(workload.item_bytes)
+    add, settle = write_units(item), write_units(workload.ended_bytes)
     if not workload.parts:
         return Traffic(add + settle, read, 2)
-    parts, part, part_ended = workload.parts, workload.part_bytes, workload.part_bytes + workload.result_bytes
+    parts, part, part_ended = workload.parts, workload.part_bytes, workload.ended_part_bytes
     counts = parts / min(together, parts)
     split = 2 * write_units(item)
     each = write_units(part) + 2 * write_units(part_ended)
@@ -57,24 +57,21 @@ def traffic(workload: Workload, together: float) -> Traffic:
 
 def replayed(workload: Workload) -> Traffic:
     """What a request costs that is sent again: a write that is refused, and a look at what is there."""
-    size = workload.item_bytes + workload.result_bytes
-    return Traffic(write_units(size), read_units(size), 0)
+    return Traffic(write_units(workload.ended_bytes), read_units(workload.ended_bytes), 0)
 
 
 def purged(workload: Workload) -> Traffic:
-    """What it costs to forget one request: see `acuse purge`. The read of the table is not in it."""
-    size = workload.item_bytes + workload.result_bytes
-    part = workload.part_bytes + workload.result_bytes
-    if not workload.parts:
-        return Traffic(write_units(size), 0, 1)
-    looks = read_units(size + workload.parts * part)
-    return Traffic(write_units(size) + workload.parts * write_units(part), looks, 1 + workload.parts)
+    """What it costs to forget one request, beside the read of the table. The relay is not told of it."""
+    size, parts = workload.ended_bytes, workload.parts
+    if not parts:
+        return Traffic(write_units(size), 0, 0)
+    looks = read_units(size + parts * workload.ended_part_bytes)
+    return Traffic(write_units(size) + parts * write_units(workload.ended_part_bytes), looks, 0)
 
 
 def kept_bytes(workload: Workload) -> float:
     """Of one request, with its parts."""
-    parts = workload.parts * (workload.part_bytes + workload.result_bytes + INDEXING)
-    return workload.item_bytes + workload.result_bytes + INDEXING + parts
+    return workload.ended_bytes + INDEXING + workload.parts * (workload.ended_part_bytes + INDEXING)
 
 
 def monthly(workload: Workload, together: float) -> Traffic:
@@ -87,18 +84,18 @@ def monthly(workload: Workload, together: float) -> Traffic:
         reads=workload.requests * (new.reads + workload.replay_share * again.reads)
         + gone * old.reads
         + (scanned if workload.purge else 0.0),
-        changes=workload.requests * new.changes + gone * old.changes,
+        changes=workload.requests * new.changes,
     )
 
 
 def uses(workload: Workload, together: float) -> list[Use]:
-    """What of DynamoDB is billed. Streams are free where Lambda reads them."""
+    """What of DynamoDB is billed. Streams are free where Lambda reads them. One unit is provisioned at least."""
     month = monthly(workload, together)
     if workload.capacity is Capacity.PROVISIONED:
-        hours = 3_600 * workload.utilisation
+        used = 3_600 * workload.utilisation
         throughput = [
-            Use(Side.STORE, "DynamoDB writes, provisioned", Item.WRITE_CAPACITY, month.writes / hours),
-            Use(Side.STORE, "DynamoDB reads, provisioned", Item.READ_CAPACITY, month.reads / hours),
+            Use(Side.STORE, "DynamoDB writes, provisioned", Item.WRITE_CAPACITY, max(HOURS, month.writes / used)),
+            Use(Side.STORE, "DynamoDB reads, provisioned", Item.READ_CAPACITY, max(HOURS, month.reads / used)),
         ]
     else:
         throughput = [

@@ -47,6 +47,11 @@ def amount(usd: float) -> str:
     return f"{usd:,.0f}" if usd >= 1_000 else f"{usd:,.2f}" if usd >= 0.01 else f"{usd:.4f}"  # noqa: PLR2004
 
 
+def figure(value: float) -> str:
+    """A quantity, with as many digits as tell something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"  # noqa: PLR2004
+
+
 def _table(title: str, *columns: str) -> Table:
     """The first column is text, the others are figures."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
@@ -56,10 +61,9 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _lines(report: Report) -> Table:
-    rate = report.workload.requests_per_second
-    title = (
-        f"USD a month in {report.region}, at {rate:,g} requests/s ({report.workload.requests / MILLION:,.4g} million)"
-    )
+    load = report.workload
+    millions = figure(load.requests / MILLION)
+    title = f"USD a month in {report.region}, at {load.requests_per_second:,g} requests/s ({millions} million a month)"
     table = _table(title, "", "quantity", "unit", "$ a month", "$ a million")
     for bill in report.bills:
         table.add_row(f"[bold]profile {bill.profile}")
@@ -73,7 +77,7 @@ def _lines(report: Report) -> Table:
 
 def _line(line: Line, bill: Bill) -> Iterator[str]:
     yield f"  {line.side}: {line.what}{'' if line.basis.is_sourced else ' ' + UNSOURCED}"
-    yield f"{line.quantity:,.0f}" if line.quantity >= 100 else f"{line.quantity:,.3g}"  # noqa: PLR2004
+    yield figure(line.quantity)
     yield line.unit
     yield amount(line.usd)
     yield amount(line.usd / bill.requests * MILLION)
@@ -87,8 +91,8 @@ def _rates(report: Report) -> Table:
         cheapest = min(totals.values(), key=lambda total: total.usd_a_month)
         table.add_row(
             f"{rate:,g}",
-            f"{report.workload.at(rate).requests / MILLION:,.4g}",
-            f"{cheapest.runs_at_once:,.4g}",
+            figure(report.workload.at(rate).requests / MILLION),
+            figure(cheapest.runs_at_once),
             *(text for profile in Profile for text in _both(totals.get(profile))),
             cheapest.profile,
         )
@@ -110,9 +114,9 @@ def _crossings(report: Report) -> Table:
 def said(crossing: Crossing) -> str:
     """In words."""
     if crossing.at is None:
-        return f"{crossing.below} throughout, from {crossing.low:,.4g} to {crossing.high:,.6g} {crossing.unit}"
-    more = "".join(f"; it turns again at {place:,.3g}" for place in crossing.more)
-    return f"{crossing.below} below {crossing.at:,.3g} {crossing.unit}, {crossing.above} above{more}"
+        return f"{crossing.below} throughout, from {crossing.low:g} to {figure(crossing.high)} {crossing.unit}"
+    more = "".join(f"; it turns again at {figure(place)}" for place in crossing.more)
+    return f"{crossing.below} below {figure(crossing.at)} {crossing.unit}, {crossing.above} above{more}"
 
 
 def _fields(title: str, values: msgspec.Struct) -> Table:

@@ -12,6 +12,8 @@ HOURS = 730
 """Of a month, as AWS calculates."""
 SECONDS = HOURS * 3_600
 MAX_ITEM = 409_600
+END_BYTES = 110
+"""What an end adds to an item, beside the result: when, the attempts, a mark, and their names."""
 MAX_RATE = 100_000.0
 LONGEST_RUN = 43_200.0
 """SQS hides no message longer than 12 hours."""
@@ -32,10 +34,13 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A steady month. Each field's description is its help on the command line."""
 
     requests_per_second: Annotated[
-        float, Meta(ge=0.0001, le=MAX_RATE, description="new requests a second, the mean over the month")
+        float, Meta(ge=1e-7, le=MAX_RATE, description="new requests a second, the mean over the month")
     ] = 10.0
     item_bytes: Annotated[
-        int, Meta(ge=1, le=MAX_ITEM, description="bytes of a request's item: what was received, and some 250 of stamps")
+        int,
+        Meta(
+            ge=1, le=MAX_ITEM, description="bytes of a request's item before it ended: what was received, and some 200"
+        ),
     ] = 700
     result_bytes: Annotated[int, Meta(ge=0, le=65_536, description="bytes of a result, of each part's too")] = 200
     run_seconds: Annotated[
@@ -44,7 +49,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     worker_mb: Annotated[int, Meta(ge=256, le=10_240, description="MB of the worker function")] = 1_024
     parts: Annotated[int, Meta(ge=0, le=10_000, description="parts of each request; 0: not split")] = 0
     part_bytes: Annotated[
-        int, Meta(ge=1, le=MAX_ITEM, description="bytes of a part's item before it ended: its value, 250 of stamps")
+        int, Meta(ge=1, le=MAX_ITEM, description="bytes of a part's item before it ended: its value, and some 200")
     ] = 300
     bulk: Annotated[int, Meta(ge=1, le=4_000, description="requests in one POST")] = 1
     replay_share: Annotated[
@@ -66,7 +71,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         """Refuse what the service would refuse."""
-        if self.item_bytes + self.result_bytes > MAX_ITEM or self.part_bytes + self.result_bytes > MAX_ITEM:
+        if max(self.ended_bytes, self.ended_part_bytes) > MAX_ITEM:
             raise Unfit(f"an item with its result is over {MAX_ITEM:,} bytes, the most that DynamoDB keeps in one")
 
     @property
@@ -93,6 +98,16 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def seconds_run(self) -> float:
         """Seconds a month that actions run. A split and a merge are taken to be short."""
         return self.requests * max(1, self.parts) * self.run_seconds
+
+    @property
+    def ended_bytes(self) -> int:
+        """Bytes of a request's item when it has ended."""
+        return self.item_bytes + self.result_bytes + END_BYTES
+
+    @property
+    def ended_part_bytes(self) -> int:
+        """Bytes of a part's item when it has ended."""
+        return self.part_bytes + self.result_bytes + END_BYTES
 
     def at(self, rate: float) -> Workload:
         """The same at another rate."""

@@ -1,0 +1,180 @@
+"""Bills calculated by hand, with prices of Ireland as they stand in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from infra.costs import prices
+from infra.costs.assumptions import Assumptions
+from infra.costs.bill import Side, Use, priced
+from infra.costs.prices import Item
+from infra.costs.profiles import Terms
+from infra.costs.workload import SECONDS, Unfit, Workload, workload
+from infra.deployment import Deployment, Profile
+from tests.infra.costs.loads import IRELAND, PLAIN, TERMS
+
+if TYPE_CHECKING:
+    from infra.costs.bill import Bill
+
+HOURS = 730
+BARE = Terms(Assumptions(alarms=0, metrics=0, dashboards=0, idle_polls=0, internet_share=0), IRELAND)
+
+
+def _usd(bill: Bill) -> dict[str, float]:
+    return {line.what: line.usd for line in bill.lines}
+
+
+def test_a_million_requests_on_functions_cost_what_the_hand_calculates() -> None:
+    found = _usd(BARE.bill(Profile.LAMBDA, PLAIN))
+
+    per_poll = 2e6 / (16 * SECONDS)  # of two changes each; four shards are polled four times a second
+    relay_calls = 2e6 * (1 - per_poll / 2 + per_poll**2 / 6) / 1  # as a series, to the second order
+    assert found == pytest.approx(
+        {
+            "HTTP API": 1.11,
+            "api: calls": 0.20,
+            "api: time": 1e6 * 0.03 * 0.5 * 0.0000133334,
+            "DynamoDB writes": 2 * 0.705,
+            "DynamoDB reads": 0.1415,
+            "relay: calls": relay_calls * 0.2e-6,
+            "relay: time": relay_calls * 0.03 * 0.5 * 0.0000133334,
+            "SQS: sent": 1e6 * (1 - per_poll / 4 + per_poll**2 / 24) * 0.4e-6,
+            "SQS: received and deleted": 0.80,
+            "worker: calls": 0.20,
+            "worker: time": 1e6 * 1.05 * 0.0000133334,
+        },
+        rel=1e-5,
+    )
+
+
+def test_a_million_requests_on_containers_cost_what_the_hand_calculates() -> None:
+    bill = BARE.bill(Profile.FARGATE, msgspec.structs.replace(PLAIN, log_bytes=1_024))
+
+    found = _usd(bill)
+    answered = 1e6 * (700 + 400) / 2**30
+    assert found["load balancer"] == pytest.approx(0.0252 * HOURS)
+    assert found["load balancer: addresses"] == pytest.approx(2 * 0.005 * HOURS)
+    assert found["load balancer: capacity"] == pytest.approx((1e6 * 700 / 2**30 + answered) * 0.008)
+    assert found["api tasks: vCPU"] == pytest.approx(2 * 0.5 * 0.03238 * HOURS)
+    assert found["api tasks: memory"] == pytest.approx(2 * 1 * 0.00356 * HOURS)
+    assert found["worker tasks: vCPU, Spot"] == pytest.approx(1 * 0.00979124 * HOURS)
+    assert found["worker tasks: memory, Spot"] == pytest.approx(4 * 0.00107649 * HOURS)
+    assert found["interface endpoints"] == pytest.approx(4 * 2 * 0.011 * HOURS)
+    assert found["interface endpoints: data"] == pytest.approx(1e6 * (1_024 + 2_048) / 2**30 * 0.01)
+    assert found["SQS: received and deleted"] == pytest.approx(0.80)
+    assert found["DynamoDB writes"] == pytest.approx(1.41)
+    assert bill.total == pytest.approx(sum(found.values()))
+    assert bill.per_million == pytest.approx(bill.total)
+
+
+def test_busy_workers_are_paid_for_by_the_time_they_run_and_wait() -> None:
+    # 100 requests/s of 7 s: 700 runs and 5 of overhead at once, two in a task, seven tenths of the time.
+    load = Workload(requests_per_second=100, run_seconds=7)
+
+    found = {line.item: line.quantity for line in TERMS.bill(Profile.FARGATE, load).lines if line.side is Side.WORKERS}
+
+    tasks = 100 * 7.05 / 2 / 0.7
+    assert found[Item.SPOT_VCPU] == pytest.approx(tasks * HOURS)
+    assert found[Item.SPOT_MEMORY] == pytest.approx(4 * tasks * HOURS)
+
+
+def test_a_run_with_more_memory_than_its_share_of_a_task_makes_the_task_larger() -> None:
+    fits, twice = (Workload(worker_mb=mb) for mb in (2_048, 4_096))
+
+    small, large = (TERMS.bill(Profile.FARGATE, load) for load in (fits, twice))
+
+    assert _usd(large)["worker tasks: vCPU, Spot"] == pytest.approx(2 * _usd(small)["worker tasks: vCPU, Spot"])
+
+
+def test_short_runs_share_requests_to_the_queue_in_containers_but_not_in_functions() -> None:
+    load = msgspec.structs.replace(PLAIN, run_seconds=0.005)
+
+    functions, containers = (_usd(TERMS.bill(profile, load)) for profile in Profile)
+
+    assert functions["SQS: received and deleted"] == pytest.approx(0.80)
+    assert containers["SQS: received and deleted"] == pytest.approx(0.08)
+
+
+def test_long_runs_in_containers_pay_for_the_renewal_of_their_leases() -> None:
+    # Four times in 30 s: eight requests for a run of a minute.
+    load = msgspec.structs.replace(PLAIN, run_seconds=60)
+
+    assert _usd(TERMS.bill(Profile.FARGATE, load))["SQS: leases renewed"] == pytest.approx(8 * 0.40)
+
+
+def test_a_bulk_is_one_request_to_the_http_api_and_one_for_each_half_megabyte() -> None:
+    small, large = (msgspec.structs.replace(PLAIN, bulk=100, item_bytes=size) for size in (700, 7_000))
+
+    assert _usd(TERMS.bill(Profile.LAMBDA, small))["HTTP API"] == pytest.approx(0.0111)
+    assert _usd(TERMS.bill(Profile.LAMBDA, large))["HTTP API"] == pytest.approx(2 * 0.0111)
+
+
+def test_lines_of_one_kind_share_its_tiers() -> None:
+    uses = [Use(Side.INTAKE, "one", Item.HTTP_API, 300e6), Use(Side.QUEUE, "other", Item.HTTP_API, 100e6)]
+
+    bill = priced("lambda", 1e6, uses, IRELAND)
+
+    assert bill.total == pytest.approx(333 + 100)
+    assert [line.usd for line in bill.lines] == pytest.approx([433 * 0.75, 433 * 0.25])
+
+
+def test_what_is_not_used_has_no_line() -> None:
+    assert "KMS key" not in _usd(TERMS.bill(Profile.LAMBDA, PLAIN))
+    assert _usd(TERMS.bill(Profile.LAMBDA, msgspec.structs.replace(PLAIN, customer_key=True)))["KMS key"] == 1.0
+
+
+def test_each_region_has_its_own_bill() -> None:
+    virginia = Terms(Assumptions(), prices.read().region("us-east-1"))
+
+    assert _usd(virginia.bill(Profile.LAMBDA, PLAIN))["DynamoDB writes"] == pytest.approx(1.25)
+
+
+def test_a_run_longer_than_a_function_lives_is_for_containers_only() -> None:
+    load = Workload(run_seconds=888)
+
+    with pytest.raises(Unfit, match="a function leaves a run 887 s at most"):
+        TERMS.bill(Profile.LAMBDA, load)
+    assert TERMS.bill(Profile.FARGATE, load).total > 0
+
+
+def test_a_post_larger_than_the_function_takes_is_for_containers_only() -> None:
+    load = Workload(bulk=4_000, item_bytes=700)
+
+    with pytest.raises(Unfit, match="`api` takes 1,048,576 in a POST"):
+        TERMS.bill(Profile.LAMBDA, load)
+    assert TERMS.bill(Profile.FARGATE, load).total > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"requests_per_second": 0}, "requests_per_second"),
+        ({"requests_per_second": float("nan")}, "requests_per_second"),
+        ({"requests_per_second": float("inf")}, "requests_per_second"),
+        ({"parts": -1}, "parts"),
+        ({"parts": 10_001}, "parts"),
+        ({"item_bytes": 1.5}, "item_bytes"),
+        ({"utilisation": 0}, "utilisation"),
+        ({"item_bytes": 409_500}, "over 409,600 bytes"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_workload_that_cannot_be_is_refused(values: dict[str, object], said: str) -> None:
+    with pytest.raises(Unfit, match=said):
+        workload(values)
+
+
+def test_the_sizes_that_are_assumed_are_those_of_the_stack() -> None:
+    stack, assumed = Deployment(), Assumptions()
+
+    assert assumed.api_mb == stack.intake.memory
+    assert assumed.worker_batch == stack.worker.batch
+    assert Workload().worker_mb == stack.worker.memory
+    assert assumed.api_tasks == stack.containers.api_tasks
+    assert assumed.worker_tasks == stack.containers.worker_tasks
+    assert assumed.worker_task_vcpu == stack.containers.worker_cpu / 1_024
+    assert assumed.worker_task_gb == stack.containers.worker_memory / 1_024
+    assert assumed.runners == stack.containers.runners
