@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from infra.costs import prices
 from infra.costs.assumptions import Assumptions
 from infra.costs.profiles import Terms
 from infra.costs.workload import SECONDS, Workload
+
+from infra.costs import prices
 
 IRELAND = prices.read().region("eu-west-1")
 TERMS = Terms(Assumptions(), IRELAND)

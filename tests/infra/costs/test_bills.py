@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-
-from infra.costs import prices
 from infra.costs.assumptions import Assumptions
 from infra.costs.bill import Side, Use, priced
 from infra.costs.prices import Item
 from infra.costs.profiles import Terms
 from infra.costs.workload import SECONDS, Unfit, Workload, workload
 from infra.deployment import Deployment, Profile
+
+from infra.costs import prices
 from tests.infra.costs.loads import IRELAND, PLAIN, TERMS
 
 if TYPE_CHECKING:
@@ -110,6 +110,42 @@ def test_a_bulk_is_one_request_to_the_http_api_and_one_for_each_half_megabyte() 
 
     assert _usd(TERMS.bill(Profile.LAMBDA, small))["HTTP API"] == pytest.approx(0.0111)
     assert _usd(TERMS.bill(Profile.LAMBDA, large))["HTTP API"] == pytest.approx(2 * 0.0111)
+
+
+def test_each_further_request_in_a_post_takes_the_function_a_little_longer() -> None:
+    load = msgspec.structs.replace(PLAIN, bulk=101)
+
+    # 30 ms, and 1 ms for each of the other hundred, in half a GB
+    assert _usd(BARE.bill(Profile.LAMBDA, load))["api: time"] == pytest.approx(1e6 / 101 * 0.13 * 0.5 * 0.0000133334)
+
+
+def test_a_split_request_is_a_message_for_its_split_each_part_and_its_merge() -> None:
+    load = msgspec.structs.replace(PLAIN, parts=8)
+
+    found = _usd(BARE.bill(Profile.LAMBDA, load))
+
+    assert found["worker: calls"] == pytest.approx(10 * 0.20)
+    assert found["worker: time"] == pytest.approx(1e6 * (8 * 1.0 + 10 * 0.05) * 0.0000133334)
+
+
+def test_logs_are_kept_compressed_for_as_long_as_is_said() -> None:
+    load = msgspec.structs.replace(PLAIN, log_bytes=1_024, log_months=6)
+
+    assert _usd(TERMS.bill(Profile.LAMBDA, load))["logs, kept"] == pytest.approx(1e6 * 1_024 / 2**30 * 6 * 0.15 * 0.03)
+
+
+def test_the_intake_has_as_many_tasks_as_its_load_needs_and_two_at_least() -> None:
+    few, many = (_usd(TERMS.bill(Profile.FARGATE, Workload(requests_per_second=rate))) for rate in (1, 1_000))
+
+    assert few["api tasks: vCPU"] == pytest.approx(2 * 0.5 * 0.03238 * HOURS)
+    assert many["api tasks: vCPU"] == pytest.approx(1_000 * 1.01 / 100 * 0.5 * 0.03238 * HOURS)
+
+
+def test_the_load_balancer_is_paid_for_by_connections_where_they_are_more_than_the_bytes() -> None:
+    # 5,000 POSTs/s on connections of ten: 500 new ones a second, of which 25 are a unit.
+    load = Workload(requests_per_second=5_000, replay_share=0, item_bytes=1)
+
+    assert _usd(TERMS.bill(Profile.FARGATE, load))["load balancer: capacity"] == pytest.approx(20 * 0.008 * HOURS)
 
 
 def test_lines_of_one_kind_share_its_tiers() -> None:

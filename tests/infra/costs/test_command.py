@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from infra.costs.__main__ import main
 from infra.costs.assumptions import Assumptions
 from infra.costs.fields import described

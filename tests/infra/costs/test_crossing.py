@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from infra.costs.assumptions import Assumptions
 from infra.costs.bill import Side
 from infra.costs.crossing import SHARE, Crossing, crossing, crossings, roots
 from infra.costs.profiles import Terms
 from infra.costs.workload import Capacity, Unfit, Workload
 from infra.deployment import Profile
+
 from tests.infra.costs.loads import IRELAND, TERMS
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-
 from infra.costs.assumptions import Assumptions
 from infra.costs.crossing import RATE, crossings
 from infra.costs.prices import Item
 from infra.costs.profiles import Terms
 from infra.costs.workload import Capacity
 from infra.deployment import Profile
+
 from tests.infra.costs.loads import IRELAND, PLAIN
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from infra.costs.workload import Capacity, Workload
 from infra.deployment import Profile
+
 from tests.infra.costs.loads import TERMS
 
 RATE = st.floats(min_value=0.001, max_value=50_000)

@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from infra.costs import prices
 from infra.costs.prices import Basis, Item
 from infra.costs.workload import Unfit
+
+from infra.costs import prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_file_of_prices_is_refused(tmp_path: Path, content: st
     file = tmp_path / "prices.json"
     file.write_text(content)
 
-    with pytest.raises(Unfit, match="prices.json"):
+    with pytest.raises(Unfit, match=r"prices\.json"):
         prices.read(file)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-
-from infra.costs import store
 from infra.costs.prices import Item
 from infra.costs.store import Traffic
 from infra.costs.workload import HOURS, Capacity, Workload
+
+from infra.costs import store
 from tests.infra.costs.loads import PLAIN
 
 SPLIT = msgspec.structs.replace(PLAIN, parts=9, result_bytes=50)
