@@ -52,7 +52,7 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     api_task_vcpu: Annotated[float, Positive, Meta(description="vCPU of one")] = 0.5
     api_task_gb: Annotated[float, Positive, Meta(description="GB of one")] = 1
     api_task_rate: Annotated[
-        float, Positive, Meta(description="requests a second that one takes, with room for a peak")
+        float, Positive, Meta(description="POSTs of one request a second that one takes, with room for a peak")
     ] = 100
     worker_tasks: Annotated[float, NotNegative, Meta(description="tasks of workers at least, on Spot")] = 1
     worker_task_vcpu: Annotated[float, Positive, Meta(description="vCPU of one")] = 1

@@ -44,8 +44,10 @@ def at_once(workload: Workload, most: int) -> float:
 
 
 def _intake(workload: Workload, assumptions: Assumptions) -> list[Use]:
+    # A further request in a POST takes as large a share of a POST's time as in a function.
+    further = (workload.bulk - 1) * min(1.0, assumptions.api_item_seconds / max(assumptions.api_seconds, 1e-9))
     # A mean over the month: the number of tasks follows the load, so it need not be whole.
-    tasks = max(assumptions.api_tasks, workload.sent / SECONDS / assumptions.api_task_rate)
+    tasks = max(assumptions.api_tasks, workload.calls * (1 + further) / SECONDS / assumptions.api_task_rate)
     received = (workload.sent * workload.item_bytes) / GB
     gb_an_hour = (received + watching.answered_gb(workload, assumptions)) / HOURS
     connections = workload.calls / SECONDS / assumptions.connection_requests

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from infra.costs.profiles import Terms
     from infra.costs.report import Report
@@ -34,8 +35,8 @@ LEAST_SHARE = 0.05
 COLOUR_COUNT = 256
 """Enough for lines and letters, and a file half as large."""
 ABOVE, BELOW = (18, 30), (22, -36)
-SMALL = 10_000.0
-"""USD: an axis that ends lower has room for more figures."""
+LITTLE, MUCH = 8.0, 1_000.0
+"""How many times the least the most is: below, an axis is linear; above, only powers of ten are named."""
 
 
 class Curve(NamedTuple):
@@ -78,7 +79,9 @@ def _title(report: Report) -> str:
 
 
 def _curves(report: Report, terms: Terms) -> list[Curve]:
-    rates = [SLOWEST * (FASTEST / SLOWEST) ** (step / (POINTS - 1)) for step in range(POINTS)]
+    turn = report.crossings[0].at if not report.impossible else None
+    low, high = (SLOWEST, FASTEST) if turn is None else (min(SLOWEST, turn / 4), max(FASTEST, turn * 4))
+    rates = [low * (high / low) ** (step / (POINTS - 1)) for step in range(POINTS)]
     curves = []
     for profile in (profile for profile in Profile if profile not in report.impossible):
         for capacity in Capacity:
@@ -108,18 +111,35 @@ def _draw_rates(
             linewidth=2 if is_demand else 1.1,
             label=curve.profile if is_demand else f"{curve.profile}, table provisioned, {load.utilisation:.0%} used",
         )
-    axes.set(xscale="log", yscale="log", xlabel="requests a second")
-    for axis, subs in ((axes.xaxis, (1,)), (axes.yaxis, (1, 2, 5) if max(heights[0]) < SMALL else (1,))):
-        axis.set_major_locator(LogLocator(subs=subs))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("requests a second")
     axes.set_title(unit, fontsize=11, loc="left", color=DARK)
+    _grade(axes, max(map(max, heights)) / min(map(min, heights)))
     _tidy(axes)
     turn = report.crossings[0]
-    if not report.impossible and turn.at is not None and SLOWEST < turn.at < FASTEST:
+    if not report.impossible and turn.at is not None:
         up = next(height for curve, height in zip(curves, heights, strict=True) if curve.capacity is load.capacity)
         nearest = bisect(curves[0].rates, turn.at)
         _mark(axes, turn.at, up[nearest], f"{turn.at:,.3g} requests/s:\n{turn.above} from here on", aside)
+
+
+def _grade(axes: Axes, spread: float) -> None:
+    """Logarithmic, but for costs that differ too little for it."""
+    grown: list[tuple[Axis, tuple[int, ...]]] = [(axes.xaxis, (1,))]
+    axes.set_xscale("log")
+    if spread < LITTLE:
+        axes.set_ylim(0, 1.1 * axes.dataLim.y1)
+    else:
+        axes.set_yscale("log")
+        grown.append((axes.yaxis, (1, 2, 5) if spread < MUCH else (1,)))
+    for axis, subs in grown:
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(_figure))
+    axes.yaxis.set_major_formatter(FuncFormatter(_figure))
+
+
+def _figure(value: float, _: int | None) -> str:
+    return f"{value:,.10g}"
 
 
 def _draw_capacity(terms: Terms, axes: Axes) -> None:

@@ -141,6 +141,15 @@ def test_the_intake_has_as_many_tasks_as_its_load_needs_and_two_at_least() -> No
     assert many["api tasks: vCPU"] == pytest.approx(1_000 * 1.01 / 100 * 0.5 * 0.03238 * HOURS)
 
 
+def test_requests_sent_together_need_fewer_tasks_of_the_intake() -> None:
+    # In a POST of 31, thirty take as long as one more.
+    load = Workload(requests_per_second=31_000, replay_share=0, bulk=31)
+
+    found = _usd(TERMS.bill(Profile.FARGATE, load))
+
+    assert found["api tasks: vCPU"] == pytest.approx(2 * 1_000 / 100 * 0.5 * 0.03238 * HOURS)
+
+
 def test_the_load_balancer_is_paid_for_by_connections_where_they_are_more_than_the_bytes() -> None:
     # 5,000 POSTs/s on connections of ten: 500 new ones a second, of which 25 are a unit.
     load = Workload(requests_per_second=5_000, replay_share=0, item_bytes=1)
