@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from infra.costs.report import Report, Total
 
 UNSOURCED = "*"
+TAKEN = (
+    "A run is taken to last as long in both profiles: at the sizes of the stack, a function of 1,024 MB has 0.58 of a "
+    "processor, and a runner of a task has 0.5. The price of Spot floats."
+)
 LEFT_OUT = (
     "Not counted: free tiers, taxes, cold starts, retries, batches that are taken all or none, runs given back, "
     "bounds of concurrency, CloudWatch's metrics of containers, images in ECR, "
@@ -141,4 +145,5 @@ def _sources(report: Report) -> Table:
 def _notes(report: Report) -> Iterator[str]:
     if report.unsourced:
         yield f"{UNSOURCED} rests on a price that has no source for {report.region}: {', '.join(report.unsourced)}."
+    yield TAKEN
     yield LEFT_OUT
