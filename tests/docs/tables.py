@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,23 +80,26 @@ class Language(StrEnum):
         return self.number(value, 0 if value >= 1 else 1)
 
 
+@cache
 def terms(region: str = REGION) -> Terms:
     """The assumptions as they are by default, and the prices of the region."""
     return Terms(Assumptions(), prices.read().region(region))
 
 
+@cache
 def without_spot() -> Terms:
     """The same with workers that nobody takes back."""
     return Terms(msgspec.structs.replace(terms().assumptions, spot_share=0.0), terms().prices)
 
 
+@cache
 def tables(language: Language) -> dict[str, str]:
     """All tables, by name, in Markdown."""
     return {
         "volumes": _volumes(language),
-        "runs": _runs(language),
         "sides": _sides(language),
         "sizes": _sizes(language),
+        "runs": _runs(language),
         "needs": _needs(language),
         "prices": _prices(language),
     }
