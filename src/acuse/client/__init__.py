@@ -5,6 +5,7 @@ from acuse.client.client import Client
 from acuse.client.errors import Busy, Conflict, Refused, Unreachable
 from acuse.client.problem import Problem
 from acuse.client.request import Request
+from acuse.client.signer import Signer
 
 __all__ = [
     "Busy",
@@ -14,6 +15,7 @@ __all__ = [
     "Problem",
     "Refused",
     "Request",
+    "Signer",
     "Submitted",
     "Totals",
     "Unreachable",

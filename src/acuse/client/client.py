@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from acuse.client.chunk import Chunk
     from acuse.client.request import Request
+    from acuse.client.signer import Signer
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,9 @@ class Client:
     """Submits requests to one service, from any number of threads.
 
     What fails in passing (no connection, 429, 503, …) is sent again with the same id, so it is never stored or started
-    twice. `patience` is how long that goes on without progress; `timeout` bounds the silence in one attempt. A key
-    is not sent in the clear to another machine, unless `insecure`.
+    twice. `patience` is how long that goes on without progress; `timeout` bounds the silence in one attempt. `key` is
+    sent as a bearer token: a key of acuse, or an access token; `signer` signs each attempt instead. Neither is sent in
+    the clear to another machine, unless `insecure`.
     """
 
     def __init__(
@@ -52,17 +54,25 @@ class Client:
         url: str,
         *,
         key: str | None = None,
+        signer: Signer | None = None,
         timeout: timedelta = TIMEOUT,
         patience: timedelta = PATIENCE,
         insecure: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Nothing is sent yet. Raises ValueError for an address or a key that cannot be used."""
-        self._connection = Connection(url, key=key, insecure=insecure, timeout=timeout, transport=transport)
+        self._connection = Connection(
+            url, key=key, signer=signer, insecure=insecure, timeout=timeout, transport=transport
+        )
         self._patience = patience
 
     def __repr__(self) -> str:
-        return f"<acuse.Client {self._connection.url}>"
+        return f"<acuse.Client {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """Where requests are POSTed to."""
+        return self._connection.url
 
     def __enter__(self) -> Self:
         return self

@@ -18,6 +18,8 @@ from acuse.domain.loopback import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from acuse.client.signer import Signer
+
 PATH = "/v1/requests"
 CONNECT = timedelta(seconds=5)
 SMALL = 1_024
@@ -35,6 +37,7 @@ class Connection:
         url: str,
         *,
         key: str | None,
+        signer: Signer | None,
         insecure: bool,
         timeout: timedelta,
         transport: httpx.BaseTransport | None,
@@ -43,13 +46,17 @@ class Connection:
         where = _checked(url)
         is_here = is_loopback(where.host)
         headers = {}
+        if key is not None and signer is not None:
+            raise ValueError("a key and a signature are sent in the same place: only one of them can be")
+        if (key is not None or signer is not None) and where.scheme != "https" and not is_here and not insecure:
+            secret = "signature" if key is None else "key"
+            raise ValueError(f"the {secret} could be read on its way to {where}: use https, or say insecure")
         if key is not None:
             if not _KEY.fullmatch(key):
                 raise ValueError("the key has a character that no key has")
-            if where.scheme != "https" and not is_here and not insecure:
-                raise ValueError(f"the key could be read on its way to {where}: use https, or say insecure")
             headers["authorization"] = f"Bearer {key}"
         self.url = str(where)
+        self._signer = signer
         self._timeout = timeout
         # What is on this machine is never reached by a proxy, which would see the key.
         self._http = httpx.Client(headers=headers, transport=transport, trust_env=not is_here)
@@ -68,6 +75,8 @@ class Connection:
         """
         if gzip and len(body) > SMALL:
             body, headers = _packed(body), {**headers, "content-encoding": "gzip"}
+        if self._signer is not None:
+            headers = self._signer.signed(self.url, headers, body)
         seconds = self._timeout.total_seconds()
         timeout = httpx.Timeout(
             seconds, connect=min(seconds, CONNECT.total_seconds()), read=seconds + hold.total_seconds()

@@ -34,7 +34,7 @@ from acuse.entrypoints.options import (
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.purge import purge
 from acuse.entrypoints.requeue import requeue
-from acuse.entrypoints.submit import position_in, requests_in, size_of
+from acuse.entrypoints.submit import aws_signer, position_in, requests_in, size_of
 from acuse.entrypoints.supervisor import Supervisor
 
 app = typer.Typer(
@@ -127,7 +127,12 @@ def submit(
     key: Annotated[
         str | None, typer.Option(envvar=CLIENT_KEY, help="The key to send, where keys are asked for.")
     ] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Send the key even over plain HTTP.")] = False,  # noqa: FBT002
+    sigv4: Annotated[  # noqa: FBT002
+        bool, typer.Option("--sigv4", help="Sign with AWS credentials, where an IAM authorizer asks for it.")
+    ] = False,
+    insecure: Annotated[  # noqa: FBT002
+        bool, typer.Option("--insecure", help="Send the key or the signature even over plain HTTP.")
+    ] = False,
     minimal: Annotated[bool, typer.Option("--minimal", help="Print the id and the stamps only.")] = False,  # noqa: FBT002
 ) -> None:
     """Send requests and print each answer, one a line."""
@@ -136,7 +141,9 @@ def submit(
     logging.getLogger("stamina").setLevel(logging.ERROR)
     totals = Totals()
     try:
-        with Client(url or f"http://{host}:{settings.port}", key=key, insecure=insecure) as client, _progress() as bar:
+        signer = aws_signer() if sigv4 else None
+        where = url or f"http://{host}:{settings.port}"
+        with Client(where, key=key, signer=signer, insecure=insecure) as client, _progress() as bar:
             task = bar.add_task("", total=size_of(file), done=0)
             for item in client.submit_all(requests_in(file), minimal=minimal):
                 print(item.document.decode(), flush=True)

@@ -1,4 +1,4 @@
-"""The requests in a file: a JSON object, an array of them, or one a line."""
+"""The requests in a file: a JSON object, an array of them, or one a line; and what signs them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from acuse.domain.errors import Misconfigured
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from acuse.client import Signer
 
 MAX_LINE = 16_777_216
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -50,6 +54,17 @@ def size_of(file: IO[bytes]) -> int | None:
 def position_in(file: IO[bytes]) -> int | None:
     """The bytes that were read of it; None if it does not keep count."""
     return file.tell() if file.seekable() else None
+
+
+def aws_signer(region: str | None = None) -> Signer:
+    """Signs with the credentials that every AWS tool finds. Raises Misconfigured if there are none."""
+    try:
+        from acuse.adapters.aws.signer import SigV4  # noqa: PLC0415  (a laptop may lack its package)
+    except ModuleNotFoundError as error:
+        if error.name != "botocore":
+            raise
+        raise Misconfigured("signing needs more packages: pip install acuse[aws]") from error
+    return SigV4(region)
 
 
 def _items(text: bytes) -> Iterator[bytes]:
