@@ -19,6 +19,9 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, no time: closing sends a reset."""
 
 
+MANY = 100_000
+
+
 class Fault(Protocol):
     """Answers one request otherwise than the contract says."""
 
@@ -58,7 +61,11 @@ class Scripted:
         self.came.append(exchange)
         if self.faults:
             self.faults.pop(0)(self, exchange)
-        elif exchange.is_bulk:
+        else:
+            self.keep_contract(exchange)
+
+    def keep_contract(self, exchange: Exchange) -> None:
+        if exchange.is_bulk:
             exchange.say(207, ndjson(self.items(exchange)))
         else:
             item = self.item(0, exchange.body)
@@ -71,6 +78,7 @@ class Exchange:
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self._handler = handler
         self.headers = handler.headers
+        self.path = handler.path
         self.raw = handler.rfile.read(int(handler.headers["content-length"]))
         self.body = gzip.decompress(self.raw) if handler.headers["content-encoding"] == "gzip" else self.raw
         self.is_bulk = handler.headers["content-type"] == "application/x-ndjson"
@@ -115,6 +123,10 @@ def refuses(status: int, slug: str = "overloaded", **headers: str) -> Fault:
     """The whole body is answered with a problem; nothing of it is stored."""
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda _, exchange: exchange.say(status, json.dumps(problem(status, slug, new="member")).encode(), fields)
+
+
+def always(fault: Fault) -> list[Fault]:
+    return [fault] * MANY
 
 
 def breaks_after_storing(service: Scripted, exchange: Exchange) -> None:
