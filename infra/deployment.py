@@ -112,6 +112,21 @@ class Containers(Section, frozen=True):
     """Seconds that runs may go on after SIGTERM; a Spot task is killed 120 seconds after it."""
 
 
+class Alarms(Section, frozen=True):
+    """When somebody is told, where that depends on the work."""
+
+    oldest_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 30
+    """Age of the oldest message in the queue: longer than a run takes, and than a backlog that is as it should be."""
+    latency_seconds: Annotated[float, Meta(ge=0)] = 5
+    """In which 99 of 100 answers are given; those that a client waits for count. 0: no alarm."""
+    failed_percent: Annotated[float, Meta(ge=0, lt=100)] = 5
+    """Of the requests that end, how many may end as failed."""
+    requests_per_day: Annotated[int, Meta(ge=0)] = 0
+    """Requests accepted in a day that were reckoned with; 0: no alarm."""
+    write_units_per_day: Annotated[int, Meta(ge=0)] = 0
+    """Write units of the table in a day that were reckoned with; 0: no alarm."""
+
+
 class Deployment(Section, frozen=True):
     """Everything that can be chosen about the stack. Raises Unfit for what cannot be."""
 
@@ -134,6 +149,7 @@ class Deployment(Section, frozen=True):
     table: Table = Table()
     worker: Worker = Worker()
     containers: Containers = Containers()
+    alarms: Alarms = Alarms()
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -142,6 +158,8 @@ class Deployment(Section, frozen=True):
             raise Unfit("intake: an issuer and an audience are needed for access `jwt`, and for no other")
         if self.profile is Profile.FARGATE and intake.access is not Access.KEYS:
             raise Unfit("intake: a load balancer asks for no identity; with profile `fargate` access is `keys`")
+        if self.profile is Profile.LAMBDA and self.alarms.oldest_minutes * 60 <= self.worker.seconds:
+            raise Unfit("alarms: a message is as old as its run is long; oldest_minutes must be more than the timeout")
         if containers.public and not containers.certificate:
             raise Unfit("containers: what can be reached from the internet needs a certificate")
         if containers.max_api_tasks < containers.api_tasks or containers.max_worker_tasks < containers.worker_tasks:

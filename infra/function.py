@@ -37,6 +37,7 @@ class Function(Construct):
         feeds_itself: bool = False,
     ) -> None:
         super().__init__(scope, name)
+        self.memory = memory
         self.log = log_kept(self, log_days)
         self.role = aws_iam.Role(self, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log.grant_write(self.role)

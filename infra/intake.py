@@ -84,10 +84,11 @@ class Intake(Construct):
             auto_deploy=True,
             throttle=aws_apigatewayv2.ThrottleSettings(rate_limit=wanted.rate, burst_limit=wanted.burst),
         )
+        self.log = log_kept(self, log_days)
         cast(
             "aws_apigatewayv2.CfnStage", self.stage.node.default_child
         ).access_log_settings = aws_apigatewayv2.CfnStage.AccessLogSettingsProperty(
-            destination_arn=log_kept(self, log_days).log_group_arn, format=json.dumps(ACCESS)
+            destination_arn=self.log.log_group_arn, format=json.dumps(ACCESS)
         )
 
 

@@ -10,6 +10,7 @@ from infra import grants
 from infra.deployment import Profile
 from infra.function import Function
 from infra.intake import Intake
+from infra.observation import Observation
 from infra.processing import Processing
 
 if TYPE_CHECKING:
@@ -64,6 +65,15 @@ class ServiceStack(Stack):
         )
         grants.to_actions(worker.role, deployment.policies)
         self.processing.work(worker, concurrency=wanted.concurrency, batch=wanted.batch)
+        Observation(
+            self,
+            "Observation",
+            deployment=deployment,
+            storage=storage,
+            processing=self.processing,
+            intake=intake,
+            worker=worker,
+        )
         CfnOutput(self, "WorkerRole", value=worker.role.role_name)
         CfnOutput(self, "Url", value=f"{intake.api.api_endpoint}/v1/requests")
         CfnOutput(self, "ApiId", value=intake.api.api_id)
