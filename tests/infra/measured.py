@@ -1,0 +1,35 @@
+"""What alarms and graphs look at, and whether there is such a thing."""
+
+from typing import Any, NamedTuple
+
+from infra.deployment import Deployment, Profile
+
+from tests.infra.known_metrics import KNOWN, OPERATIONS, RESOURCES
+from tests.infra.stacks import Stacks
+
+DEPLOYMENTS = {
+    Profile.LAMBDA: Deployment(),
+}
+
+
+class Metric(NamedTuple):
+    """One that an alarm or a graph looks at."""
+
+    namespace: str
+    name: str
+    dimensions: dict[str, Any]
+
+
+def assert_there(metric: Metric, made: Stacks) -> None:
+    """AWS counts it, under these dimensions, and they mean resources of this stack."""
+    found = [one for one in KNOWN[metric.namespace] if metric.name in one.names]
+    assert any(frozenset(metric.dimensions) in one.dimensions for one in found), metric
+    for name, value in metric.dimensions.items():
+        if name == "Operation":
+            assert value in OPERATIONS, metric
+        elif name == "service":
+            functions = made.of_type("AWS::Lambda::Function").values()
+            relay = next(one for one in functions if one["Handler"].endswith(".relay.handler"))
+            assert value == relay["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"], metric
+        else:
+            assert made.type_of(value) == RESOURCES[name], metric
