@@ -95,15 +95,7 @@ RESOURCES = {
 }
 """Whose name a dimension holds."""
 OPERATIONS = {
-    "BatchExecuteStatement",
-    "BatchGetItem",
-    "BatchWriteItem",
-    "DeleteItem",
-    "ExecuteStatement",
-    "GetItem",
-    "PutItem",
-    "Query",
-    "Scan",
-    "UpdateItem",
+    *("BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement", "GetItem"),
+    *("PutItem", "Query", "Scan", "UpdateItem"),
 }
 """Values of the dimension `Operation` of DynamoDB (the page above, "Dimensions for DynamoDB metrics")."""
