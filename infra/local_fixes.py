@@ -32,6 +32,7 @@ def fix() -> None:
     """Before it serves."""
     _stream_partiql()
     _authorize_partiql()
+    _authorize_batches()
     _trust_loopback()
     _take_alarms_on_expressions()
     _unpack_once()
@@ -83,6 +84,17 @@ def _read(statement: dict[str, Any]) -> tuple[str, str]:
         return "Unknown", "unknown"
     *verbs, table = match.groups()
     return next(verb for verb in verbs if verb).capitalize(), table
+
+
+def _authorize_batches() -> None:
+    """Messages sent, deleted or hidden together are allowed as each by itself (SQS guide, "SQS batch actions")."""
+    extract = iam_actions.extract_iam_action
+
+    def extracted(*request: Any) -> str | None:
+        action: str | None = extract(*request)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    iam_actions.extract_iam_action = extracted
 
 
 def _trust_loopback() -> None:
