@@ -174,9 +174,8 @@ def test_when_an_answer_is_lost_the_same_request_is_sent_again_and_told_as_repla
     assert told.returncode == 0, told.stderr
     [step] = report(found).steps
     assert step.sent == 20 == records - 1
-    assert step.created + step.replayed + step.unanswered == 20
-    assert step.replayed + step.unanswered > 0
-    assert sum(step.broken.values()) >= 2
+    assert (step.created, step.replayed, step.unanswered) == (19, 1, 0)
+    assert sum(step.broken.values()) == 1
 
 
 def test_a_stall_is_charged_to_all_that_was_due_meanwhile(found: Path) -> None:
