@@ -167,7 +167,7 @@ def test_what_is_refused_is_counted_by_status_and_is_no_part_of_the_latency(foun
 
 
 def test_when_an_answer_is_lost_the_same_request_is_sent_again_and_told_as_replayed(found: Path) -> None:
-    with scripted(keeps, keeps, breaks_after_storing, breaks_after_storing) as service:
+    with scripted(keeps, breaks_after_storing) as service:
         told = bench(service.address, *QUICK, "--connections", 1, "--json", found)
         records = len(service.records)
 

@@ -170,19 +170,19 @@ def test_a_bearer_token_may_be_as_long_as_those_of_an_identity_provider_are() ->
 
 def test_the_command_signs_with_the_credentials_that_every_aws_tool_finds() -> None:
     with scripted(*always(Verifier())) as service:
-        told = acuse("submit", "-", "--sigv4", "--url", service.address, input=TEXT.decode())
+        told = acuse("submit", "-", "--sigv4", "eu-west-1", "--url", service.address, input=TEXT.decode())
 
     assert (told.returncode, len(service.records)) == (0, 1), told.stderr
 
 
 def test_the_command_says_so_when_it_is_refused_or_has_nothing_to_sign_with(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(*always(Verifier(secret="another"))) as service:  # noqa: S106  (of nobody)
-        refused = acuse("submit", "-", "--sigv4", "--url", service.address, input=TEXT.decode())
+        refused = acuse("submit", "-", "--sigv4", "eu-west-1", "--url", service.address, input=TEXT.decode())
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    without = acuse("submit", "-", "--sigv4", "--url", NO_SERVICE, input=TEXT.decode())
+    without = acuse("submit", "-", "--sigv4", "eu-west-1", "--url", NO_SERVICE, input=TEXT.decode())
 
     assert (refused.returncode, "403 Forbidden" in refused.stderr) == (1, True)
     assert (without.returncode, "no AWS credentials" in without.stderr) == (2, True)
@@ -190,7 +190,7 @@ def test_the_command_says_so_when_it_is_refused_or_has_nothing_to_sign_with(monk
 
 def test_without_the_packages_of_aws_the_command_says_what_to_install() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", WITHOUT_BOTOCORE, "submit", "-", "--sigv4"],
+        [sys.executable, "-c", WITHOUT_BOTOCORE, "submit", "-", "--sigv4", "eu-west-1"],
         input="{}",
         capture_output=True,
         text=True,

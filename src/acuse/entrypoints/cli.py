@@ -127,9 +127,12 @@ def submit(
     key: Annotated[
         str | None, typer.Option(envvar=CLIENT_KEY, help="The key to send, where keys are asked for.")
     ] = None,
-    sigv4: Annotated[  # noqa: FBT002
-        bool, typer.Option("--sigv4", help="Sign with AWS credentials, where an IAM authorizer asks for it.")
-    ] = False,
+    sigv4: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGION", help="Sign with AWS credentials for that region, where IAM decides who may send."
+        ),
+    ] = None,
     insecure: Annotated[  # noqa: FBT002
         bool, typer.Option("--insecure", help="Send the key or the signature even over plain HTTP.")
     ] = False,
@@ -141,7 +144,7 @@ def submit(
     logging.getLogger("stamina").setLevel(logging.ERROR)
     totals = Totals()
     try:
-        signer = aws_signer() if sigv4 else None
+        signer = aws_signer(sigv4) if sigv4 is not None else None
         where = url or f"http://{host}:{settings.port}"
         with Client(where, key=key, signer=signer, insecure=insecure) as client, _progress() as bar:
             task = bar.add_task("", total=size_of(file), done=0)
