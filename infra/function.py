@@ -51,6 +51,10 @@ class Function(Construct):
             architecture=aws_lambda.Architecture.custom(code.architecture.value),
             role=self.role,
             log_group=self.log,
+            # Of itself Lambda tells only what goes wrong: what it tells of each call would cost more than the call.
+            logging_format=aws_lambda.LoggingFormat.JSON,
+            application_log_level_v2=aws_lambda.ApplicationLogLevel.INFO,
+            system_log_level_v2=aws_lambda.SystemLogLevel.WARN,
             memory_size=memory,
             timeout=timeout,
             # Lambda takes the 17th message in a row that a function sends itself for a mistake, and drops it into the
