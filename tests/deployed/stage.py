@@ -48,15 +48,19 @@ ACUSE_PATIENCE = "1"
 """
 
 
-def synthesize(folder: Path, log_days: int = 30) -> list[Template]:
-    """The stacks, in that folder; logs are kept so long."""
+def synthesize(folder: Path, log_days: int = 30) -> Path:
+    """The assembly of the stacks, within that folder; logs are kept so long."""
     assert CODE.is_dir(), "run `make bundle` first"
     deployment = folder / "deployment.toml"
     deployment.write_text(DEPLOYMENT.format(log_days=log_days))
     made = folder / "cdk.out"
     asked = [str(made), "--code", str(CODE), "--deployment", str(deployment)]
     subprocess.run([sys.executable, "-m", "infra.app", *asked], check=True, cwd=ROOT)
-    return read(made, account=ACCOUNT, region=REGION)
+    return made
+
+
+def templates_in(assembly: Path) -> list[Template]:
+    return read(assembly, account=ACCOUNT, region=REGION)
 
 
 def edited(
@@ -80,21 +84,20 @@ def _edited(template: Template, folder: Path, edit: Callable[[dict[str, Any]], o
 class Stage:
     """The stacks on that local AWS, and clients with an identity that is let in."""
 
-    def __init__(self, aws: LocalAws, templates: list[Template]) -> None:
+    def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         self.identity: Mapping[str, str] = CREDENTIALS
-        self.outputs: dict[str, dict[str, str]] = {}
-        self.deploy(templates)
 
     def deploy(self, templates: list[Template]) -> None:
-        self.outputs = deploy(templates, self.aws)
+        deploy(templates, self.aws)
 
     def destroy(self, templates: list[Template]) -> None:
         destroy(templates, self.aws)
 
-    @property
-    def url(self) -> str:
-        return url(self.aws, self.outputs[SERVICE]["ApiId"])
+    def output(self, stack: str, name: str) -> str:
+        with closing(self.aws.client("cloudformation")) as cloudformation:
+            (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        return str(next(one["OutputValue"] for one in described["Outputs"] if one["OutputKey"] == name))
 
     def client(
         self, *, identity: Mapping[str, str] | None = None, patience: timedelta = timedelta(seconds=30)
@@ -103,7 +106,7 @@ class Stage:
             for name, value in (identity or self.identity).items():
                 environment.setenv(name, value)
             signer = SigV4()
-        return Client(self.url.removesuffix("/v1/requests"), signer=signer, patience=patience)
+        return Client(url(self.aws, self.output(SERVICE, "ApiId")), signer=signer, patience=patience)
 
     def accept(self, action: str, **members: Any) -> dict[str, Any]:
         """The request, when it is stored."""

@@ -30,8 +30,9 @@ AT_ONCE = timedelta(seconds=0.1)
 def stage(templates: list[Template]) -> Iterator[Stage]:
     """Its client is a user who may invoke the API and nothing else."""
     aws = LocalAws(still=True, AUTH="true")
-    made = Stage(aws, templates)
-    api = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{made.outputs[SERVICE]['ApiId']}/$default/POST/v1/requests"
+    made = Stage(aws)
+    made.deploy(templates)
+    api = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{made.output(SERVICE, 'ApiId')}/$default/POST/v1/requests"
     made.identity = _user(aws, "client", {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": api})
     yield made
     aws.stop()

@@ -11,7 +11,7 @@ from infra.deploy import Failed
 from acuse.entrypoints.lambdas.dead_letters import FAILURE
 from tests.acceptance.service import until
 from tests.aws.local import LocalAws
-from tests.deployed.stage import HIDDEN_SECONDS, RECEIVES, SERVICE, STORAGE, Stage, edited, synthesize
+from tests.deployed.stage import HIDDEN_SECONDS, RECEIVES, SERVICE, STORAGE, Stage, edited, synthesize, templates_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.xdist_group("deployed")
 def stage(templates: list[Template]) -> Iterator[Stage]:
     """Its queues stand still: what a worker does not answer for comes again when a test lets the time pass."""
     aws = LocalAws(still=True)
-    yield Stage(aws, templates)
+    made = Stage(aws)
+    made.deploy(templates)
+    yield made
     aws.stop()
 
 
@@ -78,7 +80,7 @@ def test_what_takes_its_worker_down_each_time_becomes_a_dead_letter_and_ends_as_
 def test_an_update_of_the_stacks_keeps_every_record(changing: Stage, tmp_path: Path) -> None:
     before = changing.submit("echo", text="before")
 
-    changing.deploy(synthesize(tmp_path, log_days=7))
+    changing.deploy(templates_in(synthesize(tmp_path, log_days=7)))
 
     with closing(changing.aws.client("logs")) as logs:
         groups = logs.describe_log_groups()["logGroups"]
@@ -99,7 +101,7 @@ def test_the_service_is_deleted_and_made_anew_over_the_same_records(changing: St
 
 
 def test_all_is_deleted_but_the_table(changing: Stage, templates: list[Template]) -> None:
-    table = changing.outputs[STORAGE]["TableName"]
+    table = changing.output(STORAGE, "TableName")
 
     changing.destroy(templates)
 
