@@ -63,7 +63,7 @@ def test_the_posts_of_a_step_are_due_at_equal_distances() -> None:
 def test_what_the_test_sends_and_costs_is_told_before() -> None:
     assert PLAN.requests == 10 * 60 + 1000 * 60 + 10 * 5
     assert "60,650 requests" in PLAN.announcement
-    assert PLAN.dollars == pytest.approx((60_650 * 12 + 5_000 * 2.5) / 1e6)
+    assert PLAN.dollars == pytest.approx((60_650 * 19.5 + 5_000 * 2.5) / 1e6)
 
 
 def test_an_answer_that_is_not_the_record_of_what_was_sent_stores_nothing() -> None:

@@ -139,7 +139,7 @@ def test_without_credentials_or_a_region_nothing_is_signed(monkeypatch: pytest.M
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(Misconfigured, match="AWS_REGION"):
+    with pytest.raises(Misconfigured, match="AWS_DEFAULT_REGION"):
         SigV4().signed(NO_SERVICE, {}, TEXT)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -51,5 +51,5 @@ class SigV4:
         found = _HOST.search(urlsplit(url).hostname or "")
         region = self._region or (found and found[1]) or self._usual_region
         if not region:
-            raise Misconfigured(f"nothing can be signed: no region was given (AWS_REGION), and {url} has none")
+            raise Misconfigured(f"nothing can be signed: no region was given (AWS_DEFAULT_REGION), and {url} has none")
         return str(region)
