@@ -5,27 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Stack, aws_cloudwatch
-from aws_cdk.aws_cloudwatch import GraphWidget, HorizontalAnnotation, TextWidget, YAxisProps
+from aws_cdk.aws_cloudwatch import GraphWidget, TextWidget
 from constructs import Construct
 
 from infra import metrics, spending
+from infra.graph import WIDTH, graph
 from infra.metrics import HOUR, MINUTE, of_api, of_function, of_log, of_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_cdk.aws_cloudwatch import IMetric, Metric
     from aws_cdk.aws_cloudwatch import MathExpression as Math
+    from aws_cdk.aws_cloudwatch import Metric
 
     from infra.alarms import Alarms
     from infra.function import Function
     from infra.intake import Intake
-    from infra.metrics import Metrics
+    from infra.metrics import InContainers, Metrics
 
-WIDTH = 24
-"""Of the grid (CloudWatch, "Dashboard body structure")."""
-THIRD = WIDTH // 3
-HEIGHT = 6
 STATES_HEIGHT = 5
 SECOND = 1_000
 """Milliseconds."""
@@ -52,10 +47,14 @@ class Dashboard(Construct):
         self._page.add_widgets(*_glance(measured))
         if measured.intake:
             self._row("Intake", *_intake(measured.intake, measured))
+        if measured.containers:
+            self._row("Intake", *_balanced(measured.containers, measured))
         self._row("Store", *_store(measured))
         self._row("Delivery", *_delivery(measured))
         if measured.worker:
             self._row("Workers", *_workers(measured.worker, measured))
+        if measured.containers:
+            self._row("Tasks", *_tasks(measured.containers, measured))
         self._row("What costs", *_volumes(measured))
 
     def _row(self, title: str, *graphs: GraphWidget) -> None:
@@ -165,30 +164,75 @@ def _delivery(measured: Metrics) -> list[GraphWidget]:
 
 
 def _workers(worker: Function, measured: Metrics) -> list[GraphWidget]:
-    functions = measured.functions.items()
+    time = "Duration"
     return [
         graph(
             "Calls at once of the function worker",
             "calls at once",
             {"most": of_function(worker, "ConcurrentExecutions", "Maximum")},
             limit=measured.deployment.worker.concurrency,
+            limit_is="as many as may be",
         ),
         graph(
             "Time of one call of the function worker",
             "milliseconds",
-            {
-                "half of them": of_function(worker, "Duration", "p50"),
-                "99 of 100": of_function(worker, "Duration", "p99"),
-            },
+            {"half of them": of_function(worker, time, "p50"), "99 of 100": of_function(worker, time, "p99")},
+        ),
+        _failing(measured),
+    ]
+
+
+def _balanced(containers: InContainers, measured: Metrics) -> list[GraphWidget]:
+    of, latency = containers.of_balancer, "TargetResponseTime"
+    return [
+        graph(
+            "Answers, and those that refuse",
+            "answers a minute",
+            {"all": of("RequestCount")},
+            right={"the client's fault (4xx)": of("HTTPCode_Target_4XX_Count"), "ours (5xx)": containers.errors()},
+            right_unit="refused a minute",
         ),
         graph(
-            "Functions that fail, or are not called",
-            "failed a minute",
-            {f"{part} fails": of_function(function, "Errors") for part, function in functions},
-            right={f"{part} is throttled": of_function(function, "Throttles") for part, function in functions},
-            right_unit="throttled a minute",
+            "Time to an answer",
+            "seconds",
+            {"half of them": of(latency, "p50"), "99 of 100": of(latency, "p99")},
+            limit=measured.deployment.alarms.latency_seconds,
+        ),
+        graph(
+            "Tasks of the intake",
+            "tasks",
+            {"well": containers.of_targets("HealthyHostCount"), "ill": containers.of_targets("UnHealthyHostCount")},
         ),
     ]
+
+
+def _tasks(containers: InContainers, measured: Metrics) -> list[GraphWidget]:
+    both = {"intake": containers.api, "workers": containers.worker}
+    return [
+        graph("Tasks that run", "tasks", {part: metrics.running(service) for part, service in both.items()}),
+        graph(
+            "How busy and how full they are",
+            "% of their processors",
+            {f"{part}: processors": metrics.of_tasks(service, "CPUUtilization") for part, service in both.items()},
+            right={
+                f"{part}: memory": metrics.of_tasks(service, "MemoryUtilization", "Maximum")
+                for part, service in both.items()
+            },
+            right_unit="% of the fullest one's memory",
+        ),
+        _failing(measured),
+    ]
+
+
+def _failing(measured: Metrics) -> GraphWidget:
+    functions = measured.functions.items()
+    return graph(
+        "Functions that fail, or are not called",
+        "failed a minute",
+        {f"{part} fails": of_function(function, "Errors") for part, function in functions},
+        right={f"{part} is throttled": of_function(function, "Throttles") for part, function in functions},
+        right_unit="throttled a minute",
+    )
 
 
 def _volumes(measured: Metrics) -> list[GraphWidget]:
@@ -221,31 +265,3 @@ def _volumes(measured: Metrics) -> list[GraphWidget]:
 
 def _a_second(name: str, metric: Metric) -> Math:
     return metrics.math(f"{name} / PERIOD({name})", MINUTE, **{name: metric})
-
-
-def graph(
-    title: str,
-    unit: str,
-    lines: Mapping[str, Metric | Math],
-    *,
-    right: Mapping[str, Metric | Math] | None = None,
-    right_unit: str = "",
-    period: Duration = MINUTE,
-    limit: float = 0,
-) -> GraphWidget:
-    """A third of a row. `limit`: from where on there is an alarm; 0: there is none."""
-    return GraphWidget(
-        title=title,
-        width=THIRD,
-        height=HEIGHT,
-        period=period,
-        left=_labelled(lines, period),
-        left_y_axis=YAxisProps(label=unit, min=0, show_units=False),
-        left_annotations=[HorizontalAnnotation(value=limit, label="alarm")] if limit else [],
-        right=_labelled(right or {}, period),
-        right_y_axis=YAxisProps(label=right_unit, min=0, show_units=False) if right else None,
-    )
-
-
-def _labelled(lines: Mapping[str, Metric | Math], period: Duration) -> list[IMetric]:
-    return [metric.with_(label=label, period=period) for label, metric in lines.items()]

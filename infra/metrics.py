@@ -10,7 +10,8 @@ from aws_cdk.aws_cloudwatch import MathExpression as Math
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_cdk import aws_logs, aws_sqs
+    from aws_cdk import aws_ecs, aws_logs, aws_sqs
+    from aws_cdk import aws_elasticloadbalancingv2 as elb
 
     from infra.deployment import Deployment
     from infra.function import Function
@@ -26,6 +27,29 @@ OPERATIONS = ("BatchExecuteStatement", "BatchGetItem", "PutItem", "UpdateItem")
 """What the service calls of DynamoDB, as its metrics name it."""
 
 
+class InContainers(NamedTuple):
+    """What runs in containers and is measured there, not as functions."""
+
+    balancer: elb.ApplicationLoadBalancer
+    targets: elb.ApplicationTargetGroup
+    api: aws_ecs.FargateService
+    worker: aws_ecs.FargateService
+    logs: tuple[aws_logs.LogGroup, ...]
+
+    def of_balancer(self, name: str, statistic: str = "Sum") -> aws_cloudwatch.Metric:
+        """Of the load balancer."""
+        return _metric("AWS/ApplicationELB", name, statistic, LoadBalancer=self.balancer.load_balancer_full_name)
+
+    def of_targets(self, name: str, statistic: str = "Maximum") -> aws_cloudwatch.Metric:
+        """Of the tasks that it sends requests to."""
+        balancer, targets = self.balancer.load_balancer_full_name, self.targets.target_group_full_name
+        return _metric("AWS/ApplicationELB", name, statistic, LoadBalancer=balancer, TargetGroup=targets)
+
+    def errors(self) -> Math:
+        """Answers with 5xx, whether the tasks gave them or the load balancer itself."""
+        return total({part.lower(): self.of_balancer(f"HTTPCode_{part}_5XX_Count") for part in ("ELB", "Target")})
+
+
 class Metrics(NamedTuple):
     """The parts that are measured. `service`: under which name the relay counts requests."""
 
@@ -35,6 +59,7 @@ class Metrics(NamedTuple):
     processing: Processing
     intake: Intake | None = None
     worker: Function | None = None
+    containers: InContainers | None = None
 
     @property
     def functions(self) -> dict[str, Function]:
@@ -55,7 +80,11 @@ class Metrics(NamedTuple):
     @property
     def logs(self) -> list[aws_logs.LogGroup]:
         """Every log there is."""
-        return [*([self.intake.log] if self.intake else []), *(function.log for function in self.functions.values())]
+        return [
+            *([self.intake.log] if self.intake else []),
+            *(self.containers.logs if self.containers else ()),
+            *(function.log for function in self.functions.values()),
+        ]
 
     def of_service(self, name: str, statistic: str = "Sum") -> aws_cloudwatch.Metric:
         """What the relay counts."""
@@ -75,6 +104,17 @@ class Metrics(NamedTuple):
 def of_function(function: Function, name: str, statistic: str = "Sum") -> aws_cloudwatch.Metric:
     """Of one function."""
     return _metric("AWS/Lambda", name, statistic, FunctionName=function.function.function_name)
+
+
+def of_tasks(service: aws_ecs.FargateService, name: str, statistic: str = "Average") -> aws_cloudwatch.Metric:
+    """Of the tasks of one service."""
+    cluster = service.cluster.cluster_name
+    return _metric("AWS/ECS", name, statistic, ClusterName=cluster, ServiceName=service.service_name)
+
+
+def running(service: aws_ecs.FargateService) -> aws_cloudwatch.Metric:
+    """How many tasks run: each says once a minute how busy it is (ECS guide, "Service RUNNING task count")."""
+    return of_tasks(service, "CPUUtilization", "SampleCount").with_(period=MINUTE)
 
 
 def of_queue(queue: aws_sqs.Queue, name: str, statistic: str = "Maximum") -> aws_cloudwatch.Metric:

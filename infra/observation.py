@@ -9,13 +9,17 @@ from constructs import Construct
 
 from infra import metrics
 from infra.alarms import Alarms
+from infra.container_alarms import add_alarms
 from infra.dashboard import Dashboard
 from infra.metrics import DAY, MINUTE, MINUTES, Metrics
 
 if TYPE_CHECKING:
+    from aws_cdk.aws_cloudwatch import IMetric as Measure
+
     from infra.deployment import Deployment
     from infra.function import Function
     from infra.intake import Intake
+    from infra.metrics import InContainers
     from infra.processing import Processing
     from infra.storage import StorageStack
 
@@ -46,6 +50,7 @@ SILENT_PERIODS = 6
 MANY_ENDED = 20
 """In a quarter of an hour, of which 5 % is a whole request."""
 FEW_FAILED = 2
+MILLISECONDS = 1_000
 QUARTER = Duration.minutes(15)
 
 
@@ -62,13 +67,20 @@ class Observation(Construct):
         processing: Processing,
         intake: Intake | None = None,
         worker: Function | None = None,
+        containers: InContainers | None = None,
     ) -> None:
         super().__init__(scope, name)
         self._wanted = deployment
-        self._metrics = Metrics(Stack.of(self).stack_name, deployment, storage, processing, intake, worker)
+        self._metrics = Metrics(Stack.of(self).stack_name, deployment, storage, processing, intake, worker, containers)
         self.alarms = Alarms(self, "Alarms", email=deployment.alarm_email)
         if intake:
-            self._on_intake(intake)
+            answers, latency = metrics.of_api(intake, "Count"), metrics.of_api(intake, "Latency", "p99")
+            self._on_answers(metrics.of_api(intake, "5xx"), answers, latency, in_seconds=MILLISECONDS)
+        if containers:
+            of = containers.of_balancer
+            latency = of("TargetResponseTime", "p99")
+            self._on_answers(containers.errors(), of("RequestCount"), latency, in_seconds=1)
+            add_alarms(self.alarms, containers, deployment.containers)
         for part, function in self._metrics.functions.items():
             self._on_function(part, function)
         if worker:
@@ -80,8 +92,7 @@ class Observation(Construct):
         self._on_volumes()
         Dashboard(self, "Dashboard", measured=self._metrics, alarms=self.alarms)
 
-    def _on_intake(self, intake: Intake) -> None:
-        errors, answers = metrics.of_api(intake, "5xx"), metrics.of_api(intake, "Count")
+    def _on_answers(self, errors: Measure, answers: Measure, latency: Measure, *, in_seconds: int) -> None:
         self.alarms.add(
             "intake-error-share",
             metrics.ratio(errors, answers, least=MANY_ANSWERS, period=MINUTES),
@@ -100,8 +111,8 @@ class Observation(Construct):
         if seconds := self._wanted.alarms.latency_seconds:
             self.alarms.add(
                 "intake-latency",
-                metrics.of_api(intake, "Latency", "p99"),
-                above=seconds * 1_000,
+                latency,
+                above=seconds * in_seconds,
                 periods=3,
                 means="Clients wait: one answer in a hundred takes longer than was promised.",
             )

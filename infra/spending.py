@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from infra import metrics
 from infra.costs import prices
 from infra.costs.prices import Item
-from infra.metrics import HOUR, of_api, of_function, of_log, of_queue
+from infra.metrics import HOUR, of_api, of_function, of_log, of_queue, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_cdk.aws_cloudwatch import IMetric, MathExpression
+    from aws_cdk.aws_ecs import FargateService, FargateTaskDefinition
 
     from infra.function import Function
     from infra.metrics import Metrics
@@ -22,6 +23,8 @@ REGION = "eu-west-1"
 GB = 1024**3
 MB_A_GB = 1024
 MILLISECONDS = 1000
+MINUTES_AN_HOUR = 60
+UNITS_A_PROCESSOR = 1024
 QUEUE_CALLS = ("NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted", "NumberOfEmptyReceives")
 """Calls, if each were of one message."""
 
@@ -42,6 +45,9 @@ def _terms(measured: Metrics) -> Iterator[tuple[IMetric, float]]:
     for function in measured.functions.values():
         yield of_function(function, "Invocations"), usd[Item.LAMBDA_REQUEST]
         yield of_function(function, "Duration"), usd[Item.LAMBDA_TIME] * _gigabytes(function) / MILLISECONDS
+    if measured.containers:
+        yield _running(measured.containers.api, usd[Item.VCPU], usd[Item.MEMORY])
+        yield _running(measured.containers.worker, usd[Item.SPOT_VCPU], usd[Item.SPOT_MEMORY])
     yield measured.of_table("ConsumedWriteCapacityUnits"), usd[Item.WRITE]
     yield measured.of_table("ConsumedReadCapacityUnits"), usd[Item.READ]
     for queue in measured.queues.values():
@@ -55,6 +61,13 @@ def gigabyte_seconds(name: str, function: Function) -> MathExpression:
     """Which the time of a function is paid by, in an hour."""
     time = of_function(function, "Duration")
     return metrics.math(f"{name} * {_gigabytes(function):g} / {MILLISECONDS}", HOUR, **{name: time})
+
+
+def _running(service: FargateService, processor: float, gigabyte: float) -> tuple[IMetric, float]:
+    """Of tasks that run, each of which is counted once a minute. USD: for an hour."""
+    task = cast("FargateTaskDefinition", service.task_definition)
+    hour = processor * task.cpu / UNITS_A_PROCESSOR + gigabyte * task.memory_mib / MB_A_GB
+    return running(service), hour / MINUTES_AN_HOUR
 
 
 def _gigabytes(function: Function) -> float:

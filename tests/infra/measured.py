@@ -4,12 +4,16 @@ from typing import Any, NamedTuple
 
 from infra.deployment import Deployment, Profile
 
+from tests.infra.bare_containers import observed
 from tests.infra.known_metrics import KNOWN, OPERATIONS, RESOURCES
-from tests.infra.stacks import Stacks
+from tests.infra.stacks import Stacks, stacks
 
-DEPLOYMENTS = {
-    Profile.LAMBDA: Deployment(),
-}
+PROFILES = tuple(Profile)
+
+
+def made_as(profile: Profile) -> Stacks:
+    """The stacks of that profile, with nothing chosen."""
+    return stacks(Deployment()) if profile is Profile.LAMBDA else observed()
 
 
 class Metric(NamedTuple):

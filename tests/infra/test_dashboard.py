@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.infra.measured import DEPLOYMENTS, Metric, assert_there
-from tests.infra.stacks import Stacks, stacks
+from tests.infra.measured import PROFILES, Metric, assert_there, made_as
+from tests.infra.stacks import Stacks
 
 WIDTH = 24
 
 
-@pytest.fixture(params=[*DEPLOYMENTS.values()], ids=[*DEPLOYMENTS])
+@pytest.fixture(params=PROFILES)
 def made(request: pytest.FixtureRequest) -> Stacks:
-    return stacks(request.param)
+    return made_as(request.param)
 
 
 def dashboard_of(made: Stacks) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -54,7 +54,7 @@ def test_every_formula_of_a_graph_has_its_operands(made: Stacks) -> None:
             assert set(re.findall(r"(?<![\d.])\b[a-z]\w*\b", formula)) <= known, widget["properties"]["title"]
 
 
-def test_no_widget_lies_upon_another_or_beside_the_page(made: Stacks) -> None:
+def test_widgets_fill_the_page_and_none_lies_upon_another(made: Stacks) -> None:
     taken: set[tuple[int, int]] = set()
     for widget in dashboard_of(made)[0]:
         x, y = widget["x"], widget["y"]
@@ -62,6 +62,7 @@ def test_no_widget_lies_upon_another_or_beside_the_page(made: Stacks) -> None:
         assert not squares & taken
         assert x + widget["width"] <= WIDTH
         taken |= squares
+    assert len(taken) == WIDTH * (1 + max(y for _, y in taken)), "each row is as wide as the page"
 
 
 def test_every_graph_has_a_title_and_a_unit_beside_each_axis_in_use(made: Stacks) -> None:

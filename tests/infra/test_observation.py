@@ -9,7 +9,7 @@ from infra.deployment import Alarms, Deployment, Profile, Table, Unfit, Worker
 
 from acuse.entrypoints.lambdas.api import MAX_WAIT
 from infra.costs import prices
-from tests.infra.measured import DEPLOYMENTS, Metric, assert_there
+from tests.infra.measured import PROFILES, Metric, assert_there, made_as
 from tests.infra.stacks import Stacks, stacks
 
 RUNBOOK = "docs/how-to/alarms.md"
@@ -23,17 +23,20 @@ ALARMS = {
     Profile.LAMBDA: """
         api-duration api-errors api-throttles worker-concurrency worker-duration worker-errors worker-throttles
     """,
+    Profile.FARGATE: """
+        intake-busy intake-memory intake-tasks intake-unhealthy worker-memory worker-tasks
+    """,
 }
 
 
-@pytest.fixture(params=list(DEPLOYMENTS))
+@pytest.fixture(params=PROFILES)
 def profile(request: pytest.FixtureRequest) -> Profile:
     return Profile(request.param)
 
 
 @pytest.fixture
 def made(profile: Profile) -> Stacks:
-    return stacks(DEPLOYMENTS[profile])
+    return made_as(profile)
 
 
 def alarms_of(made: Stacks) -> dict[str, dict[str, Any]]:
@@ -86,10 +89,9 @@ def test_every_alarm_names_a_section_of_the_runbook(made: Stacks) -> None:
 
 
 def test_the_runbook_has_no_section_that_no_alarm_names() -> None:
-    everything = [Deployment(alarms=Alarms(requests_per_day=1, write_units_per_day=1)), *DEPLOYMENTS.values()]
-    named = {
-        alarm["AlarmDescription"].rpartition("#")[2] for one in everything for alarm in alarms_of(stacks(one)).values()
-    }
+    volumes = stacks(Deployment(alarms=Alarms(requests_per_day=1, write_units_per_day=1)))
+    alarms = [alarm for one in (volumes, *map(made_as, PROFILES)) for alarm in alarms_of(one).values()]
+    named = {alarm["AlarmDescription"].rpartition("#")[2] for alarm in alarms}
     assert {*re.findall(r"^## (.+)$", RUNBOOK_TEXT, re.MULTILINE)} == {"What it costs", *named}
 
 
