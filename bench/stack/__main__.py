@@ -34,6 +34,13 @@ LARGE_OFFSET = 60.0
 
 def main() -> None:
     """Exit codes: 0 done and nothing lost, 1 refused or something lost, 2 wrong arguments, 3 unavailable, 130."""
+    try:
+        _main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _main() -> None:
     options = chosen.parser().parse_args()
     logging.getLogger("stamina").setLevel(logging.ERROR)
     access = chosen.access(options)
@@ -47,7 +54,10 @@ def main() -> None:
     except Unavailable as error:
         _leave(UNAVAILABLE, f"the first request could not be stored: {error}")
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    steps, is_whole = _run(plan, access)
+    try:
+        steps, is_whole = _run(plan, access)
+    except EOFError:
+        _leave(UNAVAILABLE, "a process that sends has died")
     report = Report(plan=plan, started_at=started_at, clock_offset=offset, steps=tuple(steps))
     _tell(report, options)
     if not is_whole:

@@ -13,7 +13,7 @@ from acuse.config import CLIENT_KEY
 from bench.stack.access import Access
 from bench.stack.plan import Plan
 
-FEWEST_CONNECTIONS, MOST_CONNECTIONS = 10, 1_000
+FEWEST_CONNECTIONS, MOST_CONNECTIONS = 10, 900
 MOST_IN_BULK = 1_000
 
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--url", required=True, help="where the service is")
     access = made.add_mutually_exclusive_group()
-    access.add_argument("--key", default=os.environ.get(CLIENT_KEY), help=f"a key or a token; better in {CLIENT_KEY}")
+    access.add_argument("--key", help=f"a key or a token; better in {CLIENT_KEY}")
     access.add_argument(
         "--sigv4", nargs="?", const="", metavar="REGION", help="sign with AWS credentials, for an IAM authorizer"
     )
@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
 def access(options: argparse.Namespace) -> Access:
     """How the service is told who sends."""
     is_signed = options.sigv4 is not None
-    return Access(key=None if is_signed else options.key, sigv4=is_signed, region=options.sigv4 or None)
+    key = options.key or os.environ.get(CLIENT_KEY)
+    return Access(key=None if is_signed else key, sigv4=is_signed, region=options.sigv4 or None)
 
 
 def plan(options: argparse.Namespace, url: str) -> Plan:

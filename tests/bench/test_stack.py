@@ -239,6 +239,16 @@ def test_an_interrupt_ends_it_and_what_there_is_is_told(found: Path) -> None:
     assert "201 created" in out
 
 
+def test_the_key_is_never_shown(tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    with scripted() as service:
+        told = bench(service.address, *QUICK, "--json", found, ACUSE_KEY="secret-key")
+    helped = bench(service.address, "--help", ACUSE_KEY="secret-key")
+
+    assert service.came[-1].headers["authorization"] == "Bearer secret-key"
+    assert "secret-key" not in told.stdout + told.stderr + found.read_text() + helped.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
