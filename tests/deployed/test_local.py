@@ -80,7 +80,9 @@ def test_it_is_found_again_and_started_again_when_it_is_gone(folder: Path, port:
 
 def test_it_outlives_what_started_it_and_takes_its_functions_along(folder: Path, port: int) -> None:
     pid = _start(folder, port)
-    _call_a_function(LocalAws(port))
+    began = folder / "began"
+    _call_without_end(LocalAws(port), began)
+    until(began.exists, "the call")
     (function,) = children(pid)
 
     LocalService(folder).stop()
@@ -145,16 +147,18 @@ def _start(folder: Path, port: int) -> int:
     return pid
 
 
-def _call_a_function(aws: LocalAws) -> None:
+def _call_without_end(aws: LocalAws, began: Path) -> None:
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as file:
-        file.writestr("module.py", "def handler(event, context): return event")
+        lines = f"open({str(began)!r}, 'w').close()", "threading.Event().wait()"
+        file.writestr("module.py", f"import threading\ndef handler(event, context):\n {'; '.join(lines)}")
     with closing(aws.client("lambda")) as functions:
         functions.create_function(
             FunctionName="function",
             Runtime="python3.11",
             Role=f"arn:aws:iam::{ACCOUNT}:role/role",
             Handler="module.handler",
+            Timeout=900,
             Code={"ZipFile": package.getvalue()},
         )
-        assert functions.invoke(FunctionName="function", Payload=b"7")["Payload"].read() == b"7"
+        functions.invoke(FunctionName="function", InvocationType="Event")
