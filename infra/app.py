@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import App, Tags
 
+from infra import nag
 from infra.bundle import Architecture, Code, with_actions
 from infra.deployment import Deployment, Unfit
 from infra.service import ServiceStack
@@ -40,7 +41,9 @@ class Acuse(App):
 
 def synthesize(deployment: Deployment, code: Code, folder: Path | None = None) -> cx_api.CloudAssembly:
     """The templates in the folder, the same for the same deployment and code."""
-    return Acuse(deployment, code, folder).synth()
+    app = Acuse(deployment, code, folder)
+    nag.check(app)
+    return app.synth()
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack, aws_iam, aws_lambda
 from constructs import Construct
 
+from infra import nag
 from infra.log import log_kept
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Function(Construct):
             recursive_loop=aws_lambda.RecursiveLoop.ALLOW if feeds_itself else None,
             environment={"POWERTOOLS_SERVICE_NAME": Stack.of(self).stack_name, **environment},
         )
+
+        nag.accept(self.function, "L1", "it runs on the Python that built and tested it: see infra/bundle.py")
 
     def feed(self, source_arn: str, **properties: Any) -> None:
         """The source calls the function. What that needs is granted before; properties: of a CfnEventSourceMapping."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from aws_cdk import Duration, aws_apigatewayv2, aws_apigatewayv2_authorizers, aws_apigatewayv2_integrations
 from constructs import Construct
 
-from infra import grants
+from infra import grants, nag
 from infra.deployment import Access
 from infra.function import Function
 from infra.log import log_kept
@@ -76,6 +76,8 @@ class Intake(Construct):
                 payload_format_version=aws_apigatewayv2.PayloadFormatVersion.VERSION_2_0,
             ),
         )
+        if wanted.access is Access.KEYS:
+            nag.accept(self.api, "APIG4", "the function asks for a key of the service, and lets nobody in without")
         self.stage = aws_apigatewayv2.HttpStage(
             self,
             "Stage",

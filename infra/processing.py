@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration, RemovalPolicy, aws_sqs
 from constructs import Construct
 
-from infra import grants
+from infra import grants, nag
 from infra.function import Function
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Processing(Construct):
         self._storage = storage
         self._code = code
         self.undelivered = self._queue("Undelivered", DEAD_KEPT)
+        nag.accept(self.undelivered, "SQS3", "it is where what failed ends; an alarm tells when something does")
         self.dead_letters = self._queue("DeadLetters", DEAD_KEPT, served_in=TIMEOUT)
         self.queue = self._queue(
             "Queue",
@@ -74,6 +75,11 @@ class Processing(Construct):
     def _relay(self) -> Function:
         relay = self._function("Relay", "relay", "Sends to the queue what has become due in the table")
         grants.on_stream(relay.role, self._storage)
+        nag.accept(
+            relay.role,
+            f"IAM5[Resource::{self._storage.exported_arn}/stream/*]",
+            "ListStreams names no single stream; those of this one table are all that the relay may list",
+        )
         grants.on_queue(relay.role, self.queue, grants.SEND)
         grants.on_queue(relay.role, self.undelivered, ["SendMessage"])
         relay.feed(

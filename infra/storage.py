@@ -63,6 +63,11 @@ class StorageStack(Stack):
         CfnOutput(self, "TableName", value=self.table.table_name)
 
     @property
+    def exported_arn(self) -> str:
+        """The name under which other stacks find the table's ARN."""
+        return cast("str", self.resolve(self.export_value(self.table.table_arn))["Fn::ImportValue"])
+
+    @property
     def stream_arn(self) -> str:
         """Of the table's stream."""
         return cast("str", self.table.table_stream_arn)
