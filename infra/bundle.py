@@ -47,6 +47,10 @@ class Code(NamedTuple):
     folder: Path
     architecture: Architecture
     python: str = PYTHON
+    files: tuple[Path, ...] = ()
+    """Of actions that are in it, where they came from: an image is built of them anew."""
+    requirements: Path | None = None
+    """What those need."""
 
 
 def build(folder: Path, architecture: Architecture) -> Code:
@@ -67,7 +71,7 @@ def with_actions(code: Code, folder: Path, files: Sequence[Path], requirements: 
         if (folder / file.name).exists() or (folder / file.stem).exists():
             raise FileExistsError(f"{file}: there is a module {file.stem} in the code already")
         shutil.copyfile(file, folder / file.name)
-    return _settled(code._replace(folder=folder))
+    return _settled(code._replace(folder=folder, files=tuple(files), requirements=requirements))
 
 
 def _wheels_for(architecture: Architecture) -> list[str]:

@@ -15,6 +15,21 @@ LAMBDA_SECONDS = 900
 """The longest a function runs (Lambda quotas)."""
 VISIBILITY_TIMES = 6
 """A queue hides a message for six times the function's timeout (Lambda guide, "Using Lambda with Amazon SQS")."""
+TASK_MEMORY = {
+    256: (512, 1_024, 2_048),
+    512: range(1_024, 4_096 + 1, 1_024),
+    1_024: range(2_048, 8_192 + 1, 1_024),
+    2_048: range(4_096, 16_384 + 1, 1_024),
+    4_096: range(8_192, 30_720 + 1, 1_024),
+    8_192: range(16_384, 61_440 + 1, 4_096),
+    16_384: range(32_768, 122_880 + 1, 8_192),
+}
+"""MB that a task may have, by its units of processor (ECS guide, "Task definition parameters for Fargate")."""
+WORKER_MEMORY = 256
+"""MB of a worker in a container for itself."""
+MIN_RUN_MEMORY = 128
+RANGE = r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$"
+IMAGE = r"^(|\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+(@sha256:[0-9a-f]{64}|:[\w.-]+))$"
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
@@ -94,6 +109,18 @@ class Containers(Section, frozen=True):
     """ARN in ACM; with it the load balancer speaks HTTPS."""
     public: bool = False
     """Whether the load balancer can be reached from the internet; only with a certificate."""
+    clients: tuple[Annotated[str, Meta(pattern=RANGE)], ...] = ()
+    """Address ranges that the load balancer lets in; none: its own network, or everybody if it is public."""
+    network: Annotated[str, Meta(pattern=RANGE)] = "10.0.0.0/16"
+    """Addresses of the network that the stack makes: others than those of networks that are to be joined with it."""
+    internet: bool = False
+    """Whether actions reach the internet, over HTTPS, through a NAT gateway at its price."""
+    image: Annotated[str, Meta(pattern=IMAGE)] = ""
+    """In ECR, in the stack's region: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:DIGEST; none: it is built."""
+    api_cpu: Annotated[int, Meta(ge=256, le=16_384)] = 512
+    """Units of a task of the intake, which is one process: 1,024, one processor, are the most that it uses."""
+    api_memory: Annotated[int, Meta(ge=512, le=122_880)] = 1_024
+    """MB of a task of the intake."""
     api_tasks: Annotated[int, Meta(ge=2, le=1_000)] = 2
     """Tasks of the intake at least."""
     max_api_tasks: Annotated[int, Meta(ge=2, le=1_000)] = 10
@@ -110,6 +137,19 @@ class Containers(Section, frozen=True):
     """Messages that wait for each task, at which the number of tasks stays as it is."""
     drain: Annotated[int, Meta(ge=1, le=110)] = 90
     """Seconds that runs may go on after SIGTERM; a Spot task is killed 120 seconds after it."""
+
+    def __post_init__(self) -> None:
+        """Refuse what Fargate has no task for."""
+        for cpu, memory in ((self.api_cpu, self.api_memory), (self.worker_cpu, self.worker_memory)):
+            if memory not in TASK_MEMORY.get(cpu, ()):
+                raise Unfit(f"containers: Fargate has no task with {cpu} units of processor and {memory} MB")
+        if self.run_memory < MIN_RUN_MEMORY:
+            raise Unfit(f"containers: {self.runners} runs at once need more than {self.worker_memory} MB")
+
+    @property
+    def run_memory(self) -> int:
+        """MB of one run: one that takes more fails by itself, and not its task."""
+        return (self.worker_memory - WORKER_MEMORY) // self.runners
 
 
 class Alarms(Section, frozen=True):

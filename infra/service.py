@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnOutput, Duration, Stack
 
 from infra import grants
+from infra.containers import Containers
 from infra.deployment import Profile
 from infra.function import Function
 from infra.intake import Intake
@@ -36,7 +37,7 @@ class ServiceStack(Stack):
             case Profile.LAMBDA:
                 self._functions(deployment, storage, code)
             case Profile.FARGATE:
-                raise NotImplementedError
+                self._containers(deployment, storage, code)
         CfnOutput(self, "QueueName", value=self.processing.queue.queue_name)
 
     def _functions(self, deployment: Deployment, storage: StorageStack, code: Code) -> None:
@@ -77,3 +78,13 @@ class ServiceStack(Stack):
         CfnOutput(self, "WorkerRole", value=worker.role.role_name)
         CfnOutput(self, "Url", value=f"{intake.api.api_endpoint}/v1/requests")
         CfnOutput(self, "ApiId", value=intake.api.api_id)
+
+    def _containers(self, deployment: Deployment, storage: StorageStack, code: Code) -> None:
+        containers = Containers(
+            self, "Containers", deployment=deployment, storage=storage, processing=self.processing, code=code
+        )
+        CfnOutput(self, "WorkerRole", value=containers.workers.role.role_name)
+        CfnOutput(self, "Url", value=containers.balancer.url)
+        CfnOutput(self, "ClusterName", value=containers.cluster.cluster_name)
+        CfnOutput(self, "ApiServiceName", value=containers.api_service.service_name)
+        CfnOutput(self, "WorkerServiceName", value=containers.worker_service.service_name)
