@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy, aws_sqs
+from aws_cdk import Duration, RemovalPolicy, aws_lambda, aws_sqs
 from constructs import Construct
 
 from infra import grants, nag
@@ -33,6 +33,8 @@ RELAY_AGE = Duration.hours(20)
 """A stream forgets after a day. What is told of before that can be sent again by `acuse requeue`."""
 DEAD_BATCH = 10
 PARTLY = ["ReportBatchItemFailures"]
+_Source = aws_lambda.CfnEventSourceMapping
+"""Of its properties: what is handed over as a plain dictionary loses its names in snake case, without a word."""
 
 
 class Processing(Construct):
@@ -68,7 +70,7 @@ class Processing(Construct):
         function.feed(
             self.queue.queue_arn,
             batch_size=batch,
-            scaling_config={"maximum_concurrency": concurrency},
+            scaling_config=_Source.ScalingConfigProperty(maximum_concurrency=concurrency),
             function_response_types=PARTLY,
         )
 
@@ -90,8 +92,12 @@ class Processing(Construct):
             maximum_retry_attempts=RELAY_ATTEMPTS,
             maximum_record_age_in_seconds=RELAY_AGE.to_seconds(),
             bisect_batch_on_function_error=True,
-            destination_config={"on_failure": {"destination": self.undelivered.queue_arn}},
-            filter_criteria={"filters": [{"pattern": json.dumps({"eventName": ["INSERT", "MODIFY"]})}]},
+            destination_config=_Source.DestinationConfigProperty(
+                on_failure=_Source.OnFailureProperty(destination=self.undelivered.queue_arn)
+            ),
+            filter_criteria=_Source.FilterCriteriaProperty(
+                filters=[_Source.FilterProperty(pattern=json.dumps({"eventName": ["INSERT", "MODIFY"]}))]
+            ),
         )
         return relay
 
