@@ -8,6 +8,8 @@ from aws_cdk import Aws, Duration, RemovalPolicy, aws_ec2, aws_iam, aws_s3
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from constructs import Construct
 
+from infra import nag
+
 if TYPE_CHECKING:
     from aws_cdk import aws_ecs
 
@@ -66,6 +68,8 @@ class Balancer(Construct):
             open=False,
         )
         everybody = "0.0.0.0/0" if wanted.public else wanted.network
+        if wanted.public:
+            nag.accept(self._group, "EC23", "whoever may reach it is in `clients`; everybody, if nothing else is said")
         for clients in wanted.clients or [everybody]:
             self._group.add_ingress_rule(aws_ec2.Peer.ipv4(clients), aws_ec2.Port.tcp(self._port), "Clients")
 
@@ -112,6 +116,9 @@ class Balancer(Construct):
                 )
             ],
             removal_policy=RemovalPolicy.RETAIN,
+        )
+        nag.accept(
+            bucket, "S1", "it holds the access log of the load balancer; a log of who reads logs would have no end"
         )
         # The CDK would want to know the region, for accounts that wrote logs before this principal did.
         bucket.add_to_resource_policy(

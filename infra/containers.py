@@ -10,7 +10,7 @@ it that they are busy (task scale-in protection). Workers do not: Spot spares no
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, aws_ecs
 from constructs import Construct
@@ -92,8 +92,9 @@ class Containers(Construct):
             vpc=self._network.vpc,
             # Without them nobody counts the tasks that run, by which workers are scaled.
             container_insights_v2=aws_ecs.ContainerInsights.ENABLED,
-            enable_fargate_capacity_providers=True,
         )
+        # Of the cluster itself, so that they are there before a service, and for as long.
+        cast("aws_ecs.CfnCluster", self.cluster.node.default_child).capacity_providers = ["FARGATE", "FARGATE_SPOT"]
         self.api, self.workers = self._api(), self._workers()
         grants.on_table(self.api.role, storage, grants.API)
         grants.on_table(self.workers.role, storage, grants.WORK)
@@ -117,7 +118,7 @@ class Containers(Construct):
             longest_wait=_longest_wait(deployment),
             log_days=deployment.log_days,
         )
-        self.balancer.forward(self.api_service, PORT)
+        self.targets = self.balancer.forward(self.api_service, PORT)
         scaling.by_work(self.api_service, wanted)
         self.worker_service = self._service(
             "WorkerService",
@@ -184,7 +185,7 @@ class Containers(Construct):
             **properties,
         )
         # A task that starts pulls and logs through the endpoints.
-        service.node.add_dependency(self._network)
+        cast("aws_ecs.CfnService", service.node.default_child).node.add_dependency(self._network)
         return service
 
 

@@ -92,9 +92,10 @@ class Network(Construct):
 
     def group(self, name: str, description: str) -> aws_ec2.SecurityGroup:
         """A security group that lets nothing in or out."""
-        return aws_ec2.SecurityGroup(
-            self, name, vpc=self.vpc, description=description, allow_all_outbound=False, disable_inline_rules=True
-        )
+        group = aws_ec2.SecurityGroup(self, name, vpc=self.vpc, description=description, allow_all_outbound=False)
+        # Where the group itself has no rule, EC2 adds one that lets everything out, whatever rules are added later.
+        group.add_egress_rule(aws_ec2.Peer.ipv4("127.0.0.1/32"), aws_ec2.Port.all_traffic(), "Nowhere")
+        return group
 
     def connect(self, group: aws_ec2.SecurityGroup) -> None:
         """What is in the group reaches the services of AWS.

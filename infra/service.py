@@ -11,6 +11,7 @@ from infra.containers import Containers
 from infra.deployment import Profile
 from infra.function import Function
 from infra.intake import Intake
+from infra.metrics import InContainers
 from infra.observation import Observation
 from infra.processing import Processing
 
@@ -82,6 +83,20 @@ class ServiceStack(Stack):
     def _containers(self, deployment: Deployment, storage: StorageStack, code: Code) -> None:
         containers = Containers(
             self, "Containers", deployment=deployment, storage=storage, processing=self.processing, code=code
+        )
+        Observation(
+            self,
+            "Observation",
+            deployment=deployment,
+            storage=storage,
+            processing=self.processing,
+            containers=InContainers(
+                containers.balancer.balancer,
+                containers.targets,
+                containers.api_service,
+                containers.worker_service,
+                (containers.api.log, containers.workers.log),
+            ),
         )
         CfnOutput(self, "WorkerRole", value=containers.workers.role.role_name)
         CfnOutput(self, "Url", value=containers.balancer.url)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws, Duration, Size, aws_ecs, aws_iam
 from constructs import Construct
 
+from infra import nag
 from infra.log import log_kept
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Task(Construct):
             "ecs-tasks.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
         )
         self.role = aws_iam.Role(self, "Role", assumed_by=tasks)
+        execution = aws_iam.Role(self, "Execution", assumed_by=aws_iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
+        nag.accept(
+            execution, "IAM5[Resource::*]", "ecr:GetAuthorizationToken, by which images are pulled, is of no resource"
+        )
         self.definition = aws_ecs.FargateTaskDefinition(
             self,
             "Definition",
@@ -59,10 +64,11 @@ class Task(Construct):
                 operating_system_family=aws_ecs.OperatingSystemFamily.LINUX,
             ),
             task_role=self.role,
-            execution_role=aws_iam.Role(
-                self, "Execution", assumed_by=aws_iam.ServicePrincipal("ecs-tasks.amazonaws.com")
-            ),
+            execution_role=execution,
             volumes=[aws_ecs.Volume(name="writable")],
+        )
+        nag.accept(
+            self.definition, "ECS2", "the settings of the service are in its environment, and no secret is among them"
         )
         # An init: what runs leave behind has somebody to wait for it, and signals reach the service.
         process = aws_ecs.LinuxParameters(self, "Process", init_process_enabled=True)
