@@ -9,6 +9,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -62,14 +63,17 @@ def build(folder: Path, architecture: Architecture) -> Code:
 
 
 def with_actions(code: Code, folder: Path, files: Sequence[Path], requirements: Path | None) -> Code:
-    """The same code and the actions' beside it, in another folder. Names of modules that are there are refused."""
+    """The same code and the actions' beside it, in another folder. What would replace what is there is refused."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(code.folder, folder, copy_function=_link)
     if requirements is not None:
         _pip(folder, "--require-hashes", *_wheels_for(code.architecture), "--requirement", str(requirements))
+        packages = Counter(about.name.partition("-")[0] for about in folder.glob("*.dist-info"))
+        if twice := sorted(name for name, times in packages.items() if times > 1):
+            raise FileExistsError(f"{requirements}: the service has another version of {', '.join(twice)}")
     for file in files:
-        if (folder / file.name).exists() or (folder / file.stem).exists():
-            raise FileExistsError(f"{file}: there is a module {file.stem} in the code already")
+        if file.stem in sys.stdlib_module_names or any((folder / name).exists() for name in (file.name, file.stem)):
+            raise FileExistsError(f"{file}: there is a module {file.stem} already")
         shutil.copyfile(file, folder / file.name)
     return _settled(code._replace(folder=folder, files=tuple(files), requirements=requirements))
 
