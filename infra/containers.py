@@ -16,12 +16,11 @@ from aws_cdk import Duration, aws_ecs
 from constructs import Construct
 
 from acuse.config import Settings
-from acuse.domain.errors import Misconfigured
 from infra import grants, image, scaling
 from infra.balancer import Balancer
 from infra.deployment import Unfit
 from infra.network import Network
-from infra.task import Task
+from infra.task import STOP, Task
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ec2
@@ -75,6 +74,7 @@ class Containers(Construct):
         super().__init__(scope, name)
         wanted = self._wanted = deployment.containers
         self._deployment = deployment
+        settings = _settings(deployment)
         self._image = image.existing(self, wanted.image) if wanted.image else image.built(self, code)
         self._environment = {**processing.environment, "ACUSE_DRAIN": str(wanted.drain)}
         self._network = Network(
@@ -115,7 +115,7 @@ class Containers(Construct):
             "Balancer",
             wanted=wanted,
             network=self._network,
-            longest_wait=_longest_wait(deployment),
+            longest_wait=math.ceil(settings.max_wait.total_seconds()),
             log_days=deployment.log_days,
         )
         self.targets = self.balancer.forward(self.api_service, PORT)
@@ -189,11 +189,14 @@ class Containers(Construct):
         return service
 
 
-def _longest_wait(deployment: Deployment) -> int:
-    """Seconds that the service may leave a connection silent. Raises Unfit for settings that cannot be."""
+def _settings(deployment: Deployment) -> Settings:
+    """What the service in the containers will go by. Raises Unfit for what cannot be."""
     if taken := sorted(FIXED & deployment.settings.keys()):
         raise Unfit(f"settings: with profile `fargate` the stack itself says {', '.join(taken)}")
-    try:
-        return math.ceil(Settings.from_environment(deployment.settings).max_wait.total_seconds())
-    except Misconfigured as error:
-        raise Unfit(f"settings: {error}") from error
+    settings = Settings.from_environment(deployment.settings)
+    drain, patience = deployment.containers.drain, settings.patience.total_seconds()
+    if drain + patience >= STOP.to_seconds():
+        raise Unfit(
+            f"containers: after {drain} s of draining, runs are given back for up to {patience:g} s; a task has 120"
+        )
+    return settings
