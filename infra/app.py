@@ -21,9 +21,11 @@ DEPLOYMENT = Path(__file__).parent / "deployment.toml"
 FLAGS = {
     "@aws-cdk/aws-iam:minimizePolicies": True,
     "@aws-cdk/core:checkSecretUsage": True,
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
     "@aws-cdk/core:target-partitions": ["aws"],
 }
-"""Of the CDK: the template is small, no secret is in it, and it is for the one partition that prices are known of."""
+"""Of the CDK: templates are small and hold no secrets, the table cannot be deleted from under the service, and all is for
+the one partition whose prices are known."""
 
 
 class Acuse(App):
@@ -66,7 +68,7 @@ def _with_actions(deployment: Deployment, beside: Path, code: Code, folder: Path
     if not files and not deployment.requirements:
         return code
     requirements = beside / deployment.requirements if deployment.requirements else None
-    return with_actions(code, folder.with_name(f"{folder.name}.code"), files, requirements)
+    return with_actions(code, folder.with_name(f"{folder.name}-code"), files, requirements)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
 
+from acuse.config import Settings
+from acuse.domain.errors import Misconfigured
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 LAMBDA_SECONDS = 900
 """The longest a function runs (Lambda quotas)."""
-VISIBILITY_TIMES = 6
-"""A queue hides a message for six times the function's timeout (Lambda guide, "Using Lambda with Amazon SQS")."""
+MAX_PATIENCE = timedelta(seconds=20)
+"""After which a client of the intake is told 503 while the HTTP API still listens, and a relay fails in good time."""
 TASK_MEMORY = {
     256: (512, 1_024, 2_048),
     512: range(1_024, 4_096 + 1, 1_024),
@@ -65,6 +69,7 @@ class Intake(Section, frozen=True):
     """What stands at the door."""
 
     access: Access = Access.IAM
+    """`iam`: identities of AWS; `jwt`: who has a token; `keys`: who has a key of the service."""
     issuer: str = ""
     """Of the tokens, an https URL; for `jwt`."""
     audience: tuple[str, ...] = ()
@@ -72,6 +77,7 @@ class Intake(Section, frozen=True):
     rate: Annotated[int, Meta(ge=1)] = 500
     """Requests a second that the HTTP API lets through; above: 429."""
     burst: Annotated[int, Meta(ge=1)] = 1_000
+    """Requests at once, beyond that rate."""
     memory: Annotated[int, Meta(ge=256, le=10_240)] = 512
     """MB of the function."""
 
@@ -124,9 +130,11 @@ class Containers(Section, frozen=True):
     api_tasks: Annotated[int, Meta(ge=2, le=1_000)] = 2
     """Tasks of the intake at least."""
     max_api_tasks: Annotated[int, Meta(ge=2, le=1_000)] = 10
+    """Tasks of the intake at most."""
     worker_tasks: Annotated[int, Meta(ge=1, le=1_000)] = 1
     """Tasks of workers at least."""
     max_worker_tasks: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    """Tasks of workers at most."""
     worker_cpu: Annotated[int, Meta(ge=256, le=16_384)] = 1_024
     """Units of a task; 1,024 are one processor."""
     worker_memory: Annotated[int, Meta(ge=512, le=122_880)] = 4_096
@@ -173,6 +181,7 @@ class Deployment(Section, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z](-?[a-z0-9]){1,29}$")] = "acuse"
     """Prefix of the stacks' names."""
     profile: Profile = Profile.LAMBDA
+    """What intake and workers run on: `lambda` or `fargate`."""
     actions: tuple[str, ...] = ()
     """Modules and .py files with actions. Files, with paths from the file of this deployment, travel with the code."""
     requirements: str = ""
@@ -194,7 +203,8 @@ class Deployment(Section, frozen=True):
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         intake, containers = self.intake, self.containers
-        if (intake.access is Access.JWT) != bool(intake.issuer and intake.audience):
+        said = {bool(intake.issuer), bool(intake.audience)}
+        if said != {intake.access is Access.JWT}:
             raise Unfit("intake: an issuer and an audience are needed for access `jwt`, and for no other")
         if self.profile is Profile.FARGATE and intake.access is not Access.KEYS:
             raise Unfit("intake: a load balancer asks for no identity; with profile `fargate` access is `keys`")
@@ -206,6 +216,12 @@ class Deployment(Section, frozen=True):
             raise Unfit("containers: the most tasks are fewer than the least")
         if taken := sorted(OWN_SETTINGS & self.settings.keys()):
             raise Unfit(f"settings: the stack itself says {', '.join(taken)}")
+        try:
+            settings = Settings.from_environment(self.environment("table", "queue"))
+        except Misconfigured as error:
+            raise Unfit(str(error)) from error
+        if settings.patience > MAX_PATIENCE:
+            raise Unfit(f"settings: ACUSE_PATIENCE is at most {MAX_PATIENCE.total_seconds():g} seconds")
 
     def environment(self, table: str, queue: str) -> dict[str, str]:
         """The settings of the service, wherever it runs."""

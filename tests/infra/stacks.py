@@ -19,6 +19,8 @@ class Stacks(NamedTuple):
 
     service: dict[str, Any]
     storage: dict[str, Any]
+    protected: dict[str, bool] = {}  # noqa: RUF012  (never changed)
+    """Whether a stack can be deleted only after somebody has said so."""
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """The properties of the service stack's resources of that type, by their logical ids."""
@@ -55,5 +57,12 @@ def _stacks(deployment: bytes) -> Stacks:
         code, made = Path(scratch, "code"), Path(scratch, "stacks")
         code.mkdir()
         synthesize(wanted, Code(code, Architecture.ARM64), made)
-        texts = [(made / f"{wanted.name}-{one}.template.json").read_text() for one in Stacks._fields]
-    return Stacks(*map(json.loads, texts))
+        service, storage = (
+            json.loads((made / f"{wanted.name}-{one}.template.json").read_text()) for one in ("service", "storage")
+        )
+        artifacts = json.loads((made / "manifest.json").read_text())["artifacts"]
+    protected = {
+        one: artifacts[f"{wanted.name}-{one}"]["properties"].get("terminationProtection", False)
+        for one in ("service", "storage")
+    }
+    return Stacks(service, storage, protected)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import aws_iam, aws_sqs
-from infra import nag
 from infra.app import Acuse, synthesize
 from infra.bundle import Architecture, Code
 from infra.deployment import Access, Containers, Deployment, Intake, Profile, Table
+
+from infra import nag
 
 if TYPE_CHECKING:
     from constructs import IConstruct

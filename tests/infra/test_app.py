@@ -1,0 +1,139 @@
+"""Synthesis needs nothing but the deployment and the code, and makes the same of the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+ROOT = Path(__file__).parents[2]
+ACTION = "from acuse import Action\n\n\nclass Look(Action, tag='look'):\n    def run(self) -> None: ...\n"
+NOWHERE = "http://127.0.0.1:9"
+
+
+def app(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The app as a command, in an environment of nothing but what is given."""
+    return subprocess.run(
+        [sys.executable, "-m", "infra.app", *map(str, arguments)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    (folder / "acuse").mkdir(parents=True)
+    (folder / "acuse" / "__init__.py").write_text("")
+    return folder
+
+
+def templates(folder: Path) -> dict[str, str]:
+    """What is deployed: the templates, and which packages they need."""
+    wanted = [*folder.glob("*.template.json"), *folder.glob("*.assets.json")]
+    return {path.name: path.read_text() for path in sorted(wanted)}
+
+
+def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
+    """The places where two values of JSON differ."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for name in one:
+            yield from differences(one[name], other[name], f"{where}/{name}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, (mine, yours) in enumerate(zip(one, other, strict=True)):
+            yield from differences(mine, yours, f"{where}/{place}")
+    elif one != other:
+        yield where
+
+
+def test_the_same_comes_of_the_same_wherever_and_whenever(code: Path, tmp_path: Path) -> None:
+    """Another home, folder, hash seed, account, region and proxy; the network leads nowhere."""
+    one, other, home = tmp_path / "one", tmp_path / "other", tmp_path / "home"
+    home.mkdir()
+    first = app(one, "--code", code, "--architecture", "arm64", cwd=ROOT, HOME=str(home), PYTHONHASHSEED="1")
+    second = app(
+        other, "--code", code, "--architecture", "arm64", cwd=home, HOME=str(tmp_path), PYTHONHASHSEED="2",
+        HTTP_PROXY=NOWHERE, HTTPS_PROXY=NOWHERE, AWS_REGION="eu-south-2", AWS_DEFAULT_REGION="eu-south-2",
+        AWS_ACCESS_KEY_ID="somebody", AWS_PROFILE="other", AWS_ENDPOINT_URL=NOWHERE,
+        CDK_DEFAULT_ACCOUNT="123456789012", CDK_DEFAULT_REGION="eu-south-2",
+    )  # fmt: skip
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert len(templates(one)) == 4
+    assert templates(one) == templates(other)
+
+
+def test_for_this_machine_only_the_processor_and_the_package_differ(code: Path, tmp_path: Path) -> None:
+    here, there = tmp_path / "x86_64", tmp_path / "arm64"
+    for folder in (here, there):
+        made = app(folder, "--code", code, "--architecture", folder.name, cwd=ROOT)
+        assert made.returncode == 0, made.stderr
+
+    found = {
+        place.rpartition("/Properties/")[2]
+        for name in ("acuse-service.template.json", "acuse-storage.template.json")
+        for place in differences(*(json.loads((folder / name).read_text()) for folder in (here, there)))
+    }
+    assert found == {"Architectures/0"}
+
+
+def test_other_code_is_another_package(code: Path, tmp_path: Path) -> None:
+    app(tmp_path / "one", "--code", code, cwd=ROOT)
+    (code / "acuse" / "__init__.py").write_text("changed = True")
+    app(tmp_path / "other", "--code", code, cwd=ROOT)
+
+    one, other = (
+        json.loads((tmp_path / name / "acuse-service.template.json").read_text()) for name in ("one", "other")
+    )
+    assert {place.rpartition("/")[2] for place in differences(one, other)} == {"S3Key"}
+
+
+def test_actions_travel_with_the_code(code: Path, tmp_path: Path) -> None:
+    (tmp_path / "actions").mkdir()
+    (tmp_path / "actions" / "look.py").write_text(ACTION)
+    (tmp_path / "mine.toml").write_text('actions = ["actions/look.py"]')
+
+    made = app(tmp_path / "out", "--code", code, "--deployment", tmp_path / "mine.toml", cwd=tmp_path)
+
+    assert made.returncode == 0, made.stderr
+    template = json.loads((tmp_path / "out" / "acuse-service.template.json").read_text())
+    functions = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    for function in functions:
+        assert function["Environment"]["Variables"]["ACUSE_ACTIONS"] == "look"
+        package = tmp_path / "out" / f"asset.{function['Code']['S3Key'].removesuffix('.zip')}"
+        assert (package / "look.py").read_text() == ACTION
+        assert (package / "acuse" / "__init__.py").exists()
+    assert not (code / "look.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("deployment", "says"),
+    [
+        ("profile = 'lamda'", "lamda"),
+        ("actions = ['nowhere.py']", "nowhere.py"),
+        ("actions = ['acuse.py']", "acuse"),
+    ],
+)
+def test_what_cannot_be_made_is_told_and_not_made(deployment: str, says: str, code: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(deployment)
+    (tmp_path / "acuse.py").write_text("")
+
+    made = app(tmp_path / "out", "--code", code, "--deployment", tmp_path / "bad.toml", cwd=ROOT)
+
+    assert made.returncode == 2
+    assert says in made.stderr
+    assert "Traceback" not in made.stderr
+    assert not (tmp_path / "out").exists()
