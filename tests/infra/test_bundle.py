@@ -97,11 +97,13 @@ def test_what_is_native_is_of_the_machine_that_was_asked_for(code: Code, tmp_pat
         assert (tmp_path / architecture / "native" / "made_for").read_text() == architecture.machine
 
 
-def test_nothing_but_what_was_pinned_is_taken(
-    wheels: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("pinned_by", ["hash of something else", "version"])
+def test_nothing_is_taken_but_what_its_hash_says(
+    pinned_by: str, wheels: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = wheels.add("forged", {"forged.py": ""})
-    (tmp_path / "requirements.txt").write_text(line[:-1] + ("0" if line[-1] != "0" else "1"))
+    pinned = wheels.add("pinned", {"pinned.py": ""}).partition(" ")[0]
+    other = wheels.add("other", {"other.py": ""}).partition(" ")[2]
+    (tmp_path / "requirements.txt").write_text(pinned if pinned_by == "version" else f"{pinned} {other}")
     monkeypatch.setattr(bundle, "REQUIREMENTS", tmp_path / "requirements.txt")
 
     with pytest.raises(subprocess.CalledProcessError):
@@ -191,13 +193,13 @@ def test_bundles_for_two_machines_differ_in_their_libraries_alone() -> None:
     } == set()
 
 
-def test_a_bundle_says_nothing_of_where_it_was_made(built: Code) -> None:
+def test_a_bundle_says_nothing_of_where_it_was_made(code: Code) -> None:
     traces = [str(path).encode() for path in (ROOT, sys.prefix, Path(tempfile.gettempdir(), "pip-"))]
 
-    found = {name for name, text in contents(built.folder).items() for trace in traces if trace in text}
-
-    assert found == set()
-    assert not (built.folder / "bin").exists()
+    for folder in {code.folder, *BUILT.values()}:
+        told = {name for name, text in contents(folder).items() if any(trace in text for trace in traces)}
+        assert told == set()
+        assert not (folder / "bin").exists()
 
 
 def test_all_of_a_bundle_is_compiled_for_its_runtime(built: Code) -> None:
