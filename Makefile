@@ -17,8 +17,8 @@ help: ## List the targets
 run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port 9000")
 	exec $(BIN)/acuse serve $(ARGS)
 
-test: $(VENV)/dev bundle ## Set up and run every test, with coverage of domain and application
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --cov $(ARGS)
+test: $(VENV)/dev bundle build/bundle-arm64.built build/cdk/node_modules ## Set up and run every test, with coverage
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --cov $(ARGS)
 
 check: $(VENV)/dev ## Everything that CI runs: format, lint, types, imports, tests
 	$(BIN)/ruff format --check
@@ -93,6 +93,7 @@ lock: $(VENV)/dev ## Pin all dependencies anew, with hashes
 	PATH="$(abspath $(BIN)):$$PATH" requirements/lock.sh
 
 clean: ## Remove what the other targets made, but never ./data
+	-[ ! -d build/local-aws ] || $(BIN)/python -m infra.local destroy
 	rm -rf $(VENV) build mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # One virtual environment; `mutation` holds all of `dev`, `dev` all of `infra` and `examples`, and those all of `run`.

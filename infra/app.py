@@ -24,8 +24,8 @@ FLAGS = {
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
     "@aws-cdk/core:target-partitions": ["aws"],
 }
-"""Of the CDK: templates are small and hold no secrets, the table cannot be deleted from under the service, and all is for
-the one partition whose prices are known."""
+"""Of the CDK: templates are small and hold no secrets, the table cannot be deleted from under the service, and it is all
+for the one partition whose prices are known."""
 
 
 class Acuse(App):

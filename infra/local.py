@@ -31,7 +31,7 @@ Deployed, with {stacks}. Try it:
     -H 'content-type: application/json' -d '{{"id": "{id}", "action": "delay", "seconds": 2}}'
 
 Other clients of AWS find it with
-  AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 What it does is told in {log}. It runs until `make destroy-local`."""
 
 

@@ -600,7 +600,7 @@ JUNK = {"Records": [delivered("what?")]}
             http(json.dumps({"id": new_id(), "action": "echo"}).encode()),
             "sqlite3 uvicorn typer httpx aws_lambda_powertools",
         ),
-        ("relay", {"Records": []}, "sqlite3 mangum asyncio aws_lambda_powertools uvicorn typer httpx"),
+        ("relay", {"Records": []}, "sqlite3 mangum asyncio uvicorn typer httpx"),
         ("worker", JUNK, "sqlite3 mangum uvicorn typer httpx"),
         ("dead_letters", JUNK, "sqlite3 mangum uvicorn typer httpx"),
     ],
