@@ -24,7 +24,7 @@ FLAGS = {
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
     "@aws-cdk/core:target-partitions": ["aws"],
 }
-"""Of the CDK: templates are small and hold no secrets, the table cannot be deleted from under the service, and it is all
+"""Of the CDK: templates are small, no secret is in them, the table cannot be deleted from under the service, and all is
 for the one partition whose prices are known."""
 
 
