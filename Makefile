@@ -5,7 +5,9 @@ BIN    := $(VENV)/bin
 SOURCE := $(shell find src -name __pycache__ -prune -o -print)
 ARGS   ?=
 DEPLOYMENT ?= infra/deployment.toml
-CDK    := PATH="$(abspath $(BIN)):$$PATH" build/cdk/node_modules/.bin/cdk
+# The Node of the environment, with the certificates that this machine trusts.
+NODE   := PATH="$(abspath $(BIN)):$$PATH" NODE_USE_SYSTEM_CA=1
+CDK    := $(NODE) build/cdk/node_modules/.bin/cdk
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -109,11 +111,11 @@ build/bundle.built build/bundle-arm64.built: %.built: requirements/lambda.txt in
 	$(BIN)/python -m infra.bundle $* $(ARCHITECTURE)
 	touch $@
 
-# The CDK's own command, with the Node of the environment.
+# The CDK's own command.
 build/cdk/node_modules: infra/package.json infra/package-lock.json | $(VENV)/infra
 	mkdir -p build/cdk
 	cp $^ build/cdk
-	PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --prefix build/cdk
+	$(NODE) npm ci --loglevel error --prefix build/cdk
 	touch $@
 
 # The peers' packages are none of ours.
