@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 DEPLOYMENT = Path(__file__).parent / "deployment.toml"
 FLAGS = {
+    "aws:cdk:disable-creation-stack-traces": True,
+    "aws:cdk:disable-stack-trace": True,
     "@aws-cdk/aws-iam:minimizePolicies": True,
     "@aws-cdk/core:checkSecretUsage": True,
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
     "@aws-cdk/core:target-partitions": ["aws"],
 }
 """Of the CDK: templates are small, no secret is in them, the table cannot be deleted from under the service, and all is
-for the one partition whose prices are known."""
+for the one partition whose prices are known. What lies beside them does not name the temporary folders of the CDK."""
 
 
 class Acuse(App):

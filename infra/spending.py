@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from infra import metrics
@@ -33,7 +34,7 @@ def hourly(measured: Metrics) -> MathExpression:
     """USD in an hour."""
     terms = list(_terms(measured))
     names = [f"m{number}" for number in range(len(terms))]
-    expression = " + ".join(f"FILL({name}, 0) * {usd:.4g}" for name, (_, usd) in zip(names, terms, strict=True))
+    expression = " + ".join(f"FILL({name}, 0) * {_plain(usd)}" for name, (_, usd) in zip(names, terms, strict=True))
     return metrics.math(expression, HOUR, **{name: metric for name, (metric, _) in zip(names, terms, strict=True)})
 
 
@@ -55,6 +56,11 @@ def _terms(measured: Metrics) -> Iterator[tuple[IMetric, float]]:
             yield of_queue(queue, call, "Sum"), usd[Item.SQS]
     for log in measured.logs:
         yield of_log(log, "IncomingBytes"), usd[Item.LOGS] / GB
+
+
+def _plain(usd: float) -> str:
+    """Four digits of it, without an exponent, which the CDK would take for the name of a metric."""
+    return f"{Decimal(f'{usd:.4g}'):f}"
 
 
 def gigabyte_seconds(name: str, function: Function) -> MathExpression:
