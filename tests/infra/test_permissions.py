@@ -24,6 +24,12 @@ OF_ITS_SOURCE = {
     "dead_letters": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
 }
 OF_ITS_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+WITH_MESSAGES = {"kms:Decrypt", "kms:GenerateDataKey"}
+"""A key of one's own (SQS guide, "Key management")."""
+WITH_RECORDS = WITH_MESSAGES | {
+    "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+}  # fmt: skip
+"""A key of one's own (DynamoDB guide, "Authorizing use of your customer managed key")."""
 LAMBDA = Deployment()
 UNDER_A_KEY = Deployment(table=Table(customer_key=True))
 
@@ -68,6 +74,17 @@ def test_a_function_may_do_exactly_what_the_reference_says(module: str) -> None:
     allowed = {action for actions, _ in statements(made, roles(made)[module]) for action in actions}
 
     assert allowed == documented(module) | OF_ITS_SOURCE.get(module, set()) | OF_ITS_LOG
+
+
+@pytest.mark.parametrize("module", MODULES.values())
+def test_under_a_key_a_function_may_use_it_for_what_it_reads_and_writes_and_no_more(module: str) -> None:
+    may = [
+        {action for actions, _ in statements(made, roles(made)[module]) for action in actions}
+        for made in (stacks(LAMBDA), stacks(UNDER_A_KEY))
+    ]
+
+    assert may[1] - may[0] == (WITH_MESSAGES if module == "relay" else WITH_RECORDS)
+    assert may[0] < may[1]
 
 
 @pytest.mark.parametrize("module", MODULES.values())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from infra.deployment import Access, Deployment, Intake, Profile, Table, Worker
 
 from acuse import Policy
 from tests.infra.stacks import Stacks, stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.xdist_group("infra")
 
@@ -259,3 +262,21 @@ class TestEverywhere:
     def test_what_a_client_needs_is_told(self, made: Stacks) -> None:
         assert {"Url", "QueueName"} <= made.service["Outputs"].keys()
         assert "TableName" in made.storage["Outputs"]
+
+    def test_nothing_that_was_said_is_lost_on_its_way_to_the_template(self, made: Stacks) -> None:
+        """The CDK drops, without a word, what stands in a plain dictionary under a name that it does not know."""
+        for template in (made.service, made.storage):
+            assert list(empty(template["Resources"])) == []
+
+
+def empty(value: Any, where: str = "") -> Iterator[str]:
+    """The places where an object has no members."""
+    match value:
+        case {**members}:
+            if not members:
+                yield where
+            for name, member in members.items():
+                yield from empty(member, f"{where}/{name}")
+        case [*elements]:
+            for place, element in enumerate(elements):
+                yield from empty(element, f"{where}/{place}")
