@@ -45,8 +45,23 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     log_compression: Annotated[
         float, Meta(gt=0, le=1, description="share of a log's bytes that are stored, compressed")
     ] = 0.15
-    alarms: Annotated[int, NotNegative, Meta(description="alarms, one metric each")] = 15
-    metrics: Annotated[int, NotNegative, Meta(description="metrics of one's own")] = 10
+    access_bytes: Annotated[int, NotNegative, Meta(description="bytes of a POST in the access log of the HTTP API")] = (
+        240
+    )
+    count_bytes: Annotated[
+        int, NotNegative, Meta(description="bytes of what a call of the relay writes for the metrics of one's own")
+    ] = 360
+    function_alarms: Annotated[
+        int, NotNegative, Meta(description="metrics that alarms of profile lambda look at; each is billed as an alarm")
+    ] = 37
+    container_alarms: Annotated[
+        int, NotNegative, Meta(description="the same of profile fargate, with those that ECS scales by")
+    ] = 46
+    metrics: Annotated[int, NotNegative, Meta(description="metrics of one's own")] = 4
+    container_metrics: Annotated[
+        int, NotNegative, Meta(description="metrics of a cluster with two services, billed as one's own")
+    ] = 63
+    topic_keys: Annotated[int, NotNegative, Meta(description="keys in KMS for what the alarms say")] = 1
     dashboards: Annotated[int, NotNegative, Meta(description="dashboards")] = 1
     api_tasks: Annotated[float, Positive, Meta(description="tasks of the intake at least")] = 2
     api_task_vcpu: Annotated[float, Positive, Meta(description="vCPU of one")] = 0.5
@@ -54,7 +69,7 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     api_task_rate: Annotated[
         float, Positive, Meta(description="POSTs of one request a second that one takes, with room for a peak")
     ] = 100
-    worker_tasks: Annotated[float, NotNegative, Meta(description="tasks of workers at least, on Spot")] = 1
+    worker_tasks: Annotated[float, NotNegative, Meta(description="tasks of workers at least; these are not Spot")] = 1
     worker_task_vcpu: Annotated[float, Positive, Meta(description="vCPU of one")] = 1
     worker_task_gb: Annotated[
         float, Positive, Meta(description="GB of one; task and vCPU grow where the runs' memory does not fit")
@@ -63,14 +78,16 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     busy_share: Annotated[
         float, Meta(gt=0, le=1, description="share of the time that runners run; the rest is scaling and waiting")
     ] = 0.7
-    spot_share: Annotated[float, Meta(ge=0, le=1, description="share of the workers that get Spot capacity")] = 1.0
+    spot_share: Annotated[float, Meta(ge=0, le=1, description="share of Spot in the tasks of workers above these")] = (
+        0.75
+    )
     visibility: Annotated[float, Positive, Meta(description="seconds of a lease; renewed four times as often")] = 30
     poll_seconds: Annotated[float, Positive, Meta(description="seconds of a container's poll of an empty queue")] = 5
     endpoints: Annotated[
         int, NotNegative, Meta(description="interface endpoints: SQS, ECR (two), logs; DynamoDB's and S3's are free")
     ] = 4
     zones: Annotated[int, Meta(ge=1, description="availability zones, with an address and endpoints each")] = 2
-    public_addresses: Annotated[bool, Meta(description="the load balancer can be reached from the internet")] = True
+    public_addresses: Annotated[bool, Meta(description="the load balancer can be reached from the internet")] = False
     connection_requests: Annotated[
         float, Positive, Meta(description="POSTs on one connection to the load balancer")
     ] = 10

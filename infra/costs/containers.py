@@ -1,4 +1,4 @@
-"""Profile `fargate`: a load balancer, tasks for the intake, tasks on Spot for the workers, a network of their own."""
+"""Profile `fargate`: a load balancer, tasks for the intake, tasks for the workers, most on Spot, their network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,13 @@ def uses(workload: Workload, assumptions: Assumptions) -> list[Use]:
         *queueing.uses(workload, assumptions, together),
         *_workers(workload, assumptions),
         *_network(workload, assumptions),
-        *watching.uses(workload, assumptions),
+        *watching.uses(
+            workload,
+            assumptions,
+            logged=watching.own_bytes(workload, assumptions, together),
+            alarms=assumptions.container_alarms,
+            metrics=assumptions.metrics + assumptions.container_metrics,
+        ),
     ]
 
 
@@ -74,7 +80,7 @@ def _workers(workload: Workload, assumptions: Assumptions) -> list[Use]:
     hours = worker_hours(workload, assumptions)
     larger = max(1.0, workload.worker_mb / MB * assumptions.runners / assumptions.worker_task_gb)
     vcpu, memory = hours * larger * assumptions.worker_task_vcpu, hours * larger * assumptions.worker_task_gb
-    spot = assumptions.spot_share
+    spot = assumptions.spot_share * (1 - min(1.0, assumptions.worker_tasks * HOURS / hours)) if hours else 0.0
     taken = workload.messages / at_once(workload, SQS_BATCH)
     renewals = workload.seconds_run / (assumptions.visibility / 4) if _is_renewed(workload, assumptions) else 0.0
     idle = hours * 3_600 / assumptions.poll_seconds * (1 - assumptions.busy_share)
@@ -95,7 +101,7 @@ def _is_renewed(workload: Workload, assumptions: Assumptions) -> bool:
 
 def _network(workload: Workload, assumptions: Assumptions) -> list[Use]:
     hours = assumptions.endpoints * assumptions.zones * HOURS
-    through = (workload.sent * workload.log_bytes + workload.messages * SQS_BYTES) / GB
+    through = (workload.requests * workload.log_bytes + workload.messages * SQS_BYTES) / GB
     return [
         Use(Side.NETWORK, "interface endpoints", Item.ENDPOINT, hours),
         Use(Side.NETWORK, "interface endpoints: data", Item.ENDPOINT_DATA, through if assumptions.endpoints else 0.0),

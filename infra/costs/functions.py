@@ -35,7 +35,13 @@ def uses(workload: Workload, assumptions: Assumptions) -> list[Use]:
         *store.uses(workload, TOGETHER),
         *queueing.uses(workload, assumptions, TOGETHER),
         *_workers(workload, assumptions),
-        *watching.uses(workload, assumptions),
+        *watching.uses(
+            workload,
+            assumptions,
+            logged=workload.calls * assumptions.access_bytes + watching.own_bytes(workload, assumptions, TOGETHER),
+            alarms=assumptions.function_alarms,
+            metrics=assumptions.metrics,
+        ),
     ]
 
 

@@ -32,11 +32,16 @@ def polls(assumptions: Assumptions, changes: float) -> float:
     return shards * assumptions.stream_polls * SECONDS
 
 
-def uses(workload: Workload, assumptions: Assumptions, together: float) -> list[Use]:
-    """Relay and sending. A relay is called for every change, also for those that call for nothing."""
+def relay_calls(workload: Workload, assumptions: Assumptions, together: float) -> float:
+    """In a month. A relay is called for every change, also for those that call for nothing."""
     changes = monthly(workload, together).changes
-    looks = polls(assumptions, changes)
-    calls = changes / gathered(changes / looks, assumptions.relay_batch)
+    return changes / gathered(changes / polls(assumptions, changes), assumptions.relay_batch)
+
+
+def uses(workload: Workload, assumptions: Assumptions, together: float) -> list[Use]:
+    """Relay and sending."""
+    looks = polls(assumptions, monthly(workload, together).changes)
+    calls = relay_calls(workload, assumptions, together)
     sends = workload.messages / gathered(workload.messages / looks, SQS_BATCH)
     idle = assumptions.idle_polls * HOURS * 60
     return [

@@ -27,8 +27,8 @@ TAKEN = (
 )
 LEFT_OUT = (
     "Not counted: free tiers, taxes, cold starts, retries, batches that are taken all or none, runs given back, "
-    "bounds of concurrency, CloudWatch's metrics of containers, images in ECR, "
-    "access logs of the load balancer in S3, calls of KMS."
+    "bounds of concurrency, what Container Insights logs, flow logs, images in ECR, "
+    "access logs of the load balancer in S3, calls of KMS, a NAT gateway."
 )
 
 

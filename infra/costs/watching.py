@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.costs import queueing
 from infra.costs.bill import Side, Use
 from infra.costs.prices import Item
 from infra.costs.store import GB
@@ -13,16 +14,28 @@ if TYPE_CHECKING:
     from infra.costs.workload import Workload
 
 
-def uses(workload: Workload, assumptions: Assumptions) -> list[Use]:
-    """The same in both profiles."""
-    logs = workload.sent * workload.log_bytes / GB
+TIME_BYTES = 10
+"""Of the time to one request's end, in what the relay writes."""
+
+
+def own_bytes(workload: Workload, assumptions: Assumptions, together: float) -> float:
+    """What actions and the relay write to logs in a month. A call of the relay that counts nothing writes nothing."""
+    calls = queueing.relay_calls(workload, assumptions, together)
+    counted = min(calls, 2 * workload.requests)  # what was accepted, and what ended
+    return workload.requests * (workload.log_bytes + TIME_BYTES) + counted * assumptions.count_bytes
+
+
+def uses(workload: Workload, assumptions: Assumptions, *, logged: float, alarms: float, metrics: float) -> list[Use]:
+    """`logged`: bytes in a month."""
+    logs = logged / GB
     kept = logs * workload.log_months * assumptions.log_compression
     return [
         Use(Side.WATCH, "logs", Item.LOGS, logs),
         Use(Side.WATCH, "logs, kept", Item.LOGS_KEPT, kept),
-        Use(Side.WATCH, "alarms", Item.ALARM, assumptions.alarms),
-        Use(Side.WATCH, "metrics", Item.METRIC, assumptions.metrics),
+        Use(Side.WATCH, "alarms", Item.ALARM, alarms),
+        Use(Side.WATCH, "metrics", Item.METRIC, metrics),
         Use(Side.WATCH, "dashboards", Item.DASHBOARD, assumptions.dashboards),
+        Use(Side.WATCH, "KMS key of the alarms' topic", Item.KEY, assumptions.topic_keys),
     ]
 
 

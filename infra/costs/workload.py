@@ -56,8 +56,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(ge=0, le=100, description="requests sent again, for each new one (0.01: one of a hundred)")
     ] = 0.01
     log_bytes: Annotated[
-        int, Meta(ge=0, description="bytes of log for each request, over the access log and all functions")
-    ] = 1_000
+        int, Meta(ge=0, description="bytes that actions write to the log for each request, beside the service's own")
+    ] = 200
     log_months: Annotated[float, Meta(ge=0, le=120, description="months that logs are kept")] = 1.0
     storage_months: Annotated[float, Meta(ge=0, le=120, description="months that records are kept")] = 3.0
     purge: Annotated[
@@ -67,7 +67,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     utilisation: Annotated[
         float, Meta(gt=0, le=1, description="the mean use of provisioned capacity: what the peak leaves of it")
     ] = 0.5
-    customer_key: Annotated[bool, Meta(description="a customer's own key in KMS encrypts the table")] = False
+    customer_key: Annotated[bool, Meta(description="a customer's own key in KMS encrypts table and queues")] = False
 
     def __post_init__(self) -> None:
         """Refuse what the service would refuse."""

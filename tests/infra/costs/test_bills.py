@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from infra.costs.bill import Side, Use, priced
 from infra.costs.prices import Item
 from infra.costs.profiles import Terms
 from infra.costs.workload import SECONDS, Unfit, Workload, workload
-from infra.deployment import Deployment, Profile
+from infra.deployment import Profile
 
 from infra.costs import prices
 from tests.infra.costs.loads import IRELAND, PLAIN, TERMS
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from infra.costs.bill import Bill
 
 HOURS = 730
-BARE = Terms(Assumptions(alarms=0, metrics=0, dashboards=0, idle_polls=0, internet_share=0), IRELAND)
+UNWATCHED: dict[str, Any] = {
+    "function_alarms": 0,
+    "metrics": 0,
+    "dashboards": 0,
+    "topic_keys": 0,
+    "access_bytes": 0,
+    "count_bytes": 0,
+}
+BARE = Terms(Assumptions(idle_polls=0, internet_share=0, **UNWATCHED), IRELAND)
+A_TIME = 10
+"""Bytes that the relay writes for each end."""
 
 
 def _usd(bill: Bill) -> dict[str, float]:
@@ -28,7 +38,7 @@ def _usd(bill: Bill) -> dict[str, float]:
 
 
 def test_a_million_requests_on_functions_cost_what_the_hand_calculates() -> None:
-    found = _usd(BARE.bill(Profile.LAMBDA, PLAIN))
+    found = _usd(BARE.bill(Profile.LAMBDA, msgspec.structs.replace(PLAIN, log_months=0)))
 
     per_poll = 2e6 / (16 * SECONDS)  # of two changes each; four shards are polled four times a second
     relay_calls = 2e6 * (1 - per_poll / 2 + per_poll**2 / 6) / 1  # as a series, to the second order
@@ -45,6 +55,7 @@ def test_a_million_requests_on_functions_cost_what_the_hand_calculates() -> None
             "SQS: received and deleted": 0.80,
             "worker: calls": 0.20,
             "worker: time": 1e6 * 1.05 * 0.0000133334,
+            "logs": 1e6 * A_TIME / 2**30 * 0.57,
         },
         rel=1e-5,
     )
@@ -56,12 +67,12 @@ def test_a_million_requests_on_containers_cost_what_the_hand_calculates() -> Non
     found = _usd(bill)
     answered = 1e6 * (700 + 400) / 2**30
     assert found["load balancer"] == pytest.approx(0.0252 * HOURS)
-    assert found["load balancer: addresses"] == pytest.approx(2 * 0.005 * HOURS)
     assert found["load balancer: capacity"] == pytest.approx((1e6 * 700 / 2**30 + answered) * 0.008)
     assert found["api tasks: vCPU"] == pytest.approx(2 * 0.5 * 0.03238 * HOURS)
     assert found["api tasks: memory"] == pytest.approx(2 * 1 * 0.00356 * HOURS)
-    assert found["worker tasks: vCPU, Spot"] == pytest.approx(1 * 0.00979124 * HOURS)
-    assert found["worker tasks: memory, Spot"] == pytest.approx(4 * 0.00107649 * HOURS)
+    assert found["worker tasks: vCPU"] == pytest.approx(1 * 0.03238 * HOURS)
+    assert found["worker tasks: memory"] == pytest.approx(4 * 0.00356 * HOURS)
+    assert not {line for line in found if line.endswith("Spot")}
     assert found["interface endpoints"] == pytest.approx(4 * 2 * 0.011 * HOURS)
     assert found["interface endpoints: data"] == pytest.approx(1e6 * (1_024 + 2_048) / 2**30 * 0.01)
     assert found["SQS: received and deleted"] == pytest.approx(0.80)
@@ -77,8 +88,10 @@ def test_busy_workers_are_paid_for_by_the_time_they_run_and_wait() -> None:
     found = {line.item: line.quantity for line in TERMS.bill(Profile.FARGATE, load).lines if line.side is Side.WORKERS}
 
     tasks = 100 * 7.05 / 2 / 0.7
-    assert found[Item.SPOT_VCPU] == pytest.approx(tasks * HOURS)
-    assert found[Item.SPOT_MEMORY] == pytest.approx(4 * tasks * HOURS)
+    assert found[Item.SPOT_VCPU] == pytest.approx((tasks - 1) * 3 / 4 * HOURS)
+    assert found[Item.SPOT_MEMORY] == pytest.approx(4 * (tasks - 1) * 3 / 4 * HOURS)
+    assert found[Item.VCPU] == pytest.approx((1 + (tasks - 1) / 4) * HOURS)
+    assert found[Item.MEMORY] == pytest.approx(4 * (1 + (tasks - 1) / 4) * HOURS)
 
 
 def test_a_run_with_more_memory_than_its_share_of_a_task_makes_the_task_larger() -> None:
@@ -86,7 +99,7 @@ def test_a_run_with_more_memory_than_its_share_of_a_task_makes_the_task_larger()
 
     small, large = (TERMS.bill(Profile.FARGATE, load) for load in (fits, twice))
 
-    assert _usd(large)["worker tasks: vCPU, Spot"] == pytest.approx(2 * _usd(small)["worker tasks: vCPU, Spot"])
+    assert _usd(large)["worker tasks: vCPU"] == pytest.approx(2 * _usd(small)["worker tasks: vCPU"])
 
 
 def test_short_runs_share_requests_to_the_queue_in_containers_but_not_in_functions() -> None:
@@ -129,9 +142,41 @@ def test_a_split_request_is_a_message_for_its_split_each_part_and_its_merge() ->
 
 
 def test_logs_are_kept_compressed_for_as_long_as_is_said() -> None:
-    load = msgspec.structs.replace(PLAIN, log_bytes=1_024, log_months=6)
+    load = msgspec.structs.replace(PLAIN, log_bytes=1_024 - A_TIME, log_months=6)
 
-    assert _usd(TERMS.bill(Profile.LAMBDA, load))["logs, kept"] == pytest.approx(1e6 * 1_024 / 2**30 * 6 * 0.15 * 0.03)
+    assert _usd(BARE.bill(Profile.LAMBDA, load))["logs, kept"] == pytest.approx(1e6 * 1_024 / 2**30 * 6 * 0.15 * 0.03)
+
+
+def test_logs_hold_each_post_that_comes_each_call_that_counts_and_what_actions_write() -> None:
+    # So few that no two changes share a call of the relay: one counts the request, another its end.
+    load = Workload(requests_per_second=0.001, replay_share=0.5, bulk=2, log_bytes=70)
+    logged = Terms(Assumptions(access_bytes=200, count_bytes=300), IRELAND)
+
+    functions, containers = (
+        next(line.quantity for line in logged.bill(profile, load).lines if line.item is Item.LOGS)
+        for profile in Profile
+    )
+
+    own = 70 + A_TIME + 2 * 300
+    assert functions * 2**30 / load.requests == pytest.approx(own + 1.5 / 2 * 200, rel=1e-3)
+    assert containers * 2**30 / load.requests == pytest.approx(own, rel=1e-3)
+
+
+def test_the_relay_writes_less_for_each_request_where_there_are_more() -> None:
+    load = Workload(requests_per_second=100_000, replay_share=0, log_bytes=0)
+
+    logs = next(line for line in TERMS.bill(Profile.FARGATE, load).lines if line.item is Item.LOGS)
+
+    # Two changes, of which a hundred share a call.
+    assert logs.quantity * 2**30 / load.requests == pytest.approx(A_TIME + 2 / 100 * 360, rel=0.01)
+
+
+def test_a_load_balancer_that_is_public_has_an_address_in_each_zone() -> None:
+    public = Terms(Assumptions(public_addresses=True), IRELAND)
+
+    assert "load balancer: addresses" not in _usd(TERMS.bill(Profile.FARGATE, PLAIN))
+    found = _usd(public.bill(Profile.FARGATE, PLAIN))
+    assert found["load balancer: addresses"] == pytest.approx(2 * 0.005 * HOURS)
 
 
 def test_the_intake_has_as_many_tasks_as_its_load_needs_and_two_at_least() -> None:
@@ -167,6 +212,7 @@ def test_lines_of_one_kind_share_its_tiers() -> None:
 
 
 def test_what_is_not_used_has_no_line() -> None:
+    assert "load balancer" not in _usd(TERMS.bill(Profile.LAMBDA, PLAIN))
     assert "KMS key" not in _usd(TERMS.bill(Profile.LAMBDA, PLAIN))
     assert _usd(TERMS.bill(Profile.LAMBDA, msgspec.structs.replace(PLAIN, customer_key=True)))["KMS key"] == 1.0
 
@@ -210,16 +256,3 @@ def test_a_post_larger_than_the_function_takes_is_for_containers_only() -> None:
 def test_a_workload_that_cannot_be_is_refused(values: dict[str, object], said: str) -> None:
     with pytest.raises(Unfit, match=said):
         workload(values)
-
-
-def test_the_sizes_that_are_assumed_are_those_of_the_stack() -> None:
-    stack, assumed = Deployment(), Assumptions()
-
-    assert assumed.api_mb == stack.intake.memory
-    assert assumed.worker_batch == stack.worker.batch
-    assert Workload().worker_mb == stack.worker.memory
-    assert assumed.api_tasks == stack.containers.api_tasks
-    assert assumed.worker_tasks == stack.containers.worker_tasks
-    assert assumed.worker_task_vcpu == stack.containers.worker_cpu / 1_024
-    assert assumed.worker_task_gb == stack.containers.worker_memory / 1_024
-    assert assumed.runners == stack.containers.runners

@@ -37,10 +37,10 @@ def test_the_command_prints_the_tables_and_draws_the_picture(tmp_path: Path) -> 
         "profile fargate",
         "By requests a second",
         "100,000",
-        "lambda below 3.54 requests/s, fargate above",
+        "lambda below 5.07 requests/s, fargate above",
         "on-demand below 0.29 of what is provisioned, provisioned above",
         "watch: dashboards *",
-        "* rests on a price that has no source for eu-west-1: dashboard_month.",
+        "* rests on a price that has no source for eu-west-1: dashboard_month, key_month.",
         "AWS Price List, AmazonDynamoDB 20260911124422",
         "2026-09-11",
         "Not counted: free tiers",
@@ -79,12 +79,12 @@ def test_a_profile_that_cannot_do_it_is_named_with_the_reason(capsys: pytest.Cap
 
 
 def test_the_lines_add_up_to_the_total_in_json(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--json", "--no-png", "--requests-per-month", "1000000", "--assume", "alarms=3"])
+    main(["--json", "--no-png", "--requests-per-month", "1000000", "--assume", "metrics=3"])
 
     found = json.loads(capsys.readouterr().out)
     assert found["workload"]["requests_per_second"] * 730 * 3_600 == pytest.approx(1e6)
-    assert found["assumptions"]["alarms"] == 3
-    assert found["unsourced"] == ["dashboard_month"]
+    assert found["assumptions"]["metrics"] == 3
+    assert found["unsourced"] == ["dashboard_month", "key_month"]
     assert {bill["profile"] for bill in found["bills"]} == {"lambda", "fargate"}
     for bill in found["bills"]:
         total = next(
