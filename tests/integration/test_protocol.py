@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import msgspec
 import pytest
 
 from acuse.adapters.clock import SystemClock
@@ -146,9 +147,9 @@ App = Any
 
 @contextmanager
 def running(app: App, settings: Settings = HASTY, *, keep_alive: float = 5) -> Iterator[tuple[Address, uvicorn.Server]]:
-    with hosted(lambda: app, settings) as (where, server):
+    kept = msgspec.structs.replace(settings, keep_alive=timedelta(seconds=keep_alive))
+    with hosted(lambda: app, kept) as (where, server):
         until(lambda: server.started, "the server")
-        server.config.timeout_keep_alive = keep_alive  # type: ignore[assignment]
         yield where, server
 
 
@@ -626,6 +627,15 @@ def test_what_is_not_sound_is_refused_after_the_answers_to_those_before(address:
     for junk in (b"garbage\r\n\r\n", chunked(b"x"), JUNK["two hosts"], post(None, b"X: " + b"y" * 100_000)):
         first, second, *more = statuses(exchange(address, post() + post() + junk))
         assert (first, second, more) == (201, 201, [431 if len(junk) > 65_536 else 400])
+
+
+def test_a_head_that_begins_in_one_piece_with_another_request_is_bounded_too(address: Address) -> None:
+    junk = post(None, b"X: " + b"y" * 100_000)
+    with Client(address) as client:
+        client.send(post() + junk[:60_000])
+        assert client.status() == 201
+        client.send(junk[60_000:])
+        assert statuses(client.rest()) == [431]
 
 
 def test_of_more_than_may_wait_the_rest_is_left_and_the_connection_closed(address: Address) -> None:

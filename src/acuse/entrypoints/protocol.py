@@ -195,7 +195,7 @@ class Protocol(HttpToolsProtocol):
 
     def _judge(self, version: str) -> bytes | None:
         """Why the request cannot be taken."""
-        if self._head_size + self._read_size > self._max_head and size_of(self.url, self.headers) > self._max_head:
+        if size_of(self.url, self.headers) > self._max_head:
             return TOO_LARGE
         if not is_sound(self.parser.get_method(), version, self.headers):
             return BAD
