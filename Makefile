@@ -64,7 +64,7 @@ fuzz: $(VENV)/dev ## Look for bytes that the parser of requests gets wrong (ARGS
 bundle: build/bundle.built ## Build the Lambda bundle for this machine in build/bundle
 
 synth: build/bundle-arm64.built ## Make the templates in build/cdk.out: no account, no network (DEPLOYMENT=infra/deployment.toml)
-	$(BIN)/python -m infra.app build/cdk.out --code build/bundle-arm64 --architecture arm64 --deployment $(DEPLOYMENT)
+	$(BIN)/python -m infra.app build/cdk.out --code build/bundle-arm64 --architecture arm64 --deployment "$(DEPLOYMENT)"
 
 bootstrap: build/cdk/node_modules ## Prepare the account and the region for deployments of the CDK, once
 	$(CDK) bootstrap $(ARGS)
@@ -76,7 +76,7 @@ destroy: synth build/cdk/node_modules ## Delete the service there; the records s
 	$(CDK) --app build/cdk.out destroy --exclusively '*-service' $(ARGS)
 
 deploy-local: bundle ## Start a local AWS in the background and deploy to it: no account, no Docker
-	$(BIN)/python -m infra.local deploy --code build/bundle --deployment $(DEPLOYMENT) $(ARGS)
+	$(BIN)/python -m infra.local deploy --code build/bundle --deployment "$(DEPLOYMENT)" $(ARGS)
 
 destroy-local: $(VENV)/infra ## Delete what deploy-local made, and stop the local AWS
 	$(BIN)/python -m infra.local destroy $(ARGS)

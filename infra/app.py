@@ -10,14 +10,13 @@ from aws_cdk import App, Tags
 
 from infra import nag
 from infra.bundle import Architecture, Code, with_actions
-from infra.deployment import Deployment, Unfit
+from infra.deployment import DEPLOYMENT, Deployment, Unfit
 from infra.service import ServiceStack
 from infra.storage import StorageStack
 
 if TYPE_CHECKING:
     from aws_cdk import cx_api
 
-DEPLOYMENT = Path(__file__).parent / "deployment.toml"
 FLAGS = {
     "aws:cdk:disable-creation-stack-traces": True,
     "aws:cdk:disable-stack-trace": True,

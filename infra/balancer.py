@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from infra.network import Network
 
 SLACK = 15
-"""Seconds more than the longest wait for an answer, after which a silent connection is closed."""
+"""Seconds more than the longest wait for an answer, after which the load balancer closes a silent connection."""
+LATER = 10
+"""Seconds after which the service would: if it closed first, a request might just be on its way to it, and get 502."""
 ANSWERS_GET = "405"
 """The public plane takes only POST. This answer says that it is there; whether it can do its work, ECS asks inside."""
 PATH = "/v1/requests"
@@ -85,7 +87,7 @@ class Balancer(Construct):
             protocol=elb.ApplicationProtocol.HTTP,
             port=port,
             targets=[service],
-            deregistration_delay=Duration.seconds(self._longest_wait + 5),
+            deregistration_delay=Duration.seconds(min(3_600, self._longest_wait + 5)),
             # A request may wait for its end, and a body have a million lines: by turns would be no balance.
             load_balancing_algorithm_type=elb.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS,
             health_check=elb.HealthCheck(

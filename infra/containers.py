@@ -10,14 +10,15 @@ it that they are busy (task scale-in protection). Workers do not: Spot spares no
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Duration, aws_ecs
+from aws_cdk import Aws, Duration, aws_ecs
 from constructs import Construct
 
 from acuse.config import Settings
 from infra import grants, image, scaling
-from infra.balancer import Balancer
+from infra.balancer import LATER, SLACK, Balancer
 from infra.deployment import Unfit
 from infra.network import Network
 from infra.task import STOP, Task
@@ -44,10 +45,13 @@ READY = aws_ecs.HealthCheck(
     start_period=Duration.seconds(60),
 )
 """Whether the intake stores what it takes. A task that does not, for two and a half minutes, is replaced."""
+MAX_WAIT = timedelta(seconds=3_600)
+"""For an answer. A load balancer waits for 4,000 seconds at most, and gives tasks 3,600 to finish (ELB guide)."""
 FIXED = frozenset(
     {
         "ACUSE_DATA",
         "ACUSE_DRAIN",
+        "ACUSE_KEEP_ALIVE",
         "ACUSE_OPS_HOST",
         "ACUSE_OPS_PORT",
         "ACUSE_PORT",
@@ -76,7 +80,14 @@ class Containers(Construct):
         self._deployment = deployment
         settings = _settings(deployment)
         self._image = image.existing(self, wanted.image) if wanted.image else image.built(self, code)
-        self._environment = {**processing.environment, "ACUSE_DRAIN": str(wanted.drain)}
+        longest_wait = math.ceil(settings.max_wait.total_seconds())
+        self._environment = {
+            **processing.environment,
+            "ACUSE_DRAIN": str(wanted.drain),
+            # botocore asks for this one, Fargate itself names the other.
+            "AWS_DEFAULT_REGION": Aws.REGION,
+            "ACUSE_KEEP_ALIVE": str(longest_wait + SLACK + LATER),
+        }
         self._network = Network(
             self,
             "Network",
@@ -115,7 +126,7 @@ class Containers(Construct):
             "Balancer",
             wanted=wanted,
             network=self._network,
-            longest_wait=math.ceil(settings.max_wait.total_seconds()),
+            longest_wait=longest_wait,
             log_days=deployment.log_days,
         )
         self.targets = self.balancer.forward(self.api_service, PORT)
@@ -195,6 +206,8 @@ def _settings(deployment: Deployment) -> Settings:
         raise Unfit(f"settings: with profile `fargate` the stack itself says {', '.join(taken)}")
     settings = Settings.from_environment(deployment.settings)
     drain, patience = deployment.containers.drain, settings.patience.total_seconds()
+    if settings.max_wait > MAX_WAIT:
+        raise Unfit(f"settings: ACUSE_MAX_WAIT is at most {MAX_WAIT.total_seconds():g} seconds behind a load balancer")
     if drain + patience >= STOP.to_seconds():
         raise Unfit(
             f"containers: after {drain} s of draining, runs are given back for up to {patience:g} s; a task has 120"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -12,9 +14,7 @@ from msgspec import Meta
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+DEPLOYMENT = Path(__file__).parent / "deployment.toml"
 LAMBDA_SECONDS = 900
 """The longest a function runs (Lambda quotas)."""
 MAX_PATIENCE = timedelta(seconds=20)
@@ -32,8 +32,12 @@ TASK_MEMORY = {
 WORKER_MEMORY = 256
 """MB of a worker in a container for itself."""
 MIN_RUN_MEMORY = 128
+MIN_PREFIX, MAX_PREFIX = 16, 20
+"""Of a network with room for two subnets of 256 public addresses beside those of the tasks; a VPC has 16 at least."""
 RANGE = r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$"
 IMAGE = r"^(|\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+(@sha256:[0-9a-f]{64}|:[\w.-]+))$"
+FREE_WRITES = 4_000
+"""Write units a second that a new table takes at once (DynamoDB guide, "Warm throughput")."""
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
@@ -70,7 +74,7 @@ class Intake(Section, frozen=True):
 
     access: Access = Access.IAM
     """`iam`: identities of AWS; `jwt`: who has a token; `keys`: who has a key of the service."""
-    issuer: str = ""
+    issuer: Annotated[str, Meta(pattern="^(https://.+)?$")] = ""
     """Of the tokens, an https URL; for `jwt`."""
     audience: tuple[str, ...] = ()
     """Whom the tokens must be meant for; for `jwt`."""
@@ -86,11 +90,18 @@ class Table(Section, frozen=True):
     """Where the records are."""
 
     customer_key: bool = False
-    """Table and queues under a key of one's own in KMS, not one of AWS."""
+    """Table and queues under a key of one's own in KMS, not one of AWS. To turn it off, delete the service first."""
     max_writes: Annotated[int, Meta(ge=0)] = 0
     """Write units a second that are paid for at most; 0: as many as come."""
     warm_writes: Annotated[int, Meta(ge=0)] = 0
     """Write units a second that the table is ready for from the start, at a price; 0: the 4,000 that cost nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuse what DynamoDB would."""
+        if 0 < self.warm_writes < FREE_WRITES:
+            raise Unfit(f"table: a table is warm for {FREE_WRITES} writes a second anyway; warm_writes is 0 or more")
+        if 0 < self.max_writes < self.warm_writes:
+            raise Unfit("table: it cannot be warm for more writes than it may take")
 
 
 class Worker(Section, frozen=True):
@@ -147,7 +158,14 @@ class Containers(Section, frozen=True):
     """Seconds that runs may go on after SIGTERM; a Spot task is killed 120 seconds after it."""
 
     def __post_init__(self) -> None:
-        """Refuse what Fargate has no task for."""
+        """Refuse what Fargate has no task for, and what is no network."""
+        for text in (self.network, *self.clients):
+            try:
+                size = ip_network(text).prefixlen
+            except ValueError as error:
+                raise Unfit(f"containers: {error}") from error
+            if text == self.network and not MIN_PREFIX <= size <= MAX_PREFIX:
+                raise Unfit(f"containers: the network {text} has a prefix of {MIN_PREFIX} to {MAX_PREFIX} bits")
         for cpu, memory in ((self.api_cpu, self.api_memory), (self.worker_cpu, self.worker_memory)):
             if memory not in TASK_MEMORY.get(cpu, ()):
                 raise Unfit(f"containers: Fargate has no task with {cpu} units of processor and {memory} MB")
@@ -192,7 +210,7 @@ class Deployment(Section, frozen=True):
     """Settings of the service, by their names in its environment, over those that the stack makes."""
     log_days: LogDays = 30
     """Days that logs are kept; CloudWatch knows only these numbers."""
-    alarm_email: str = ""
+    alarm_email: Annotated[str, Meta(pattern="^([^@ ]+@[^@ ]+)?$")] = ""
     """Who is told of alarms."""
     intake: Intake = Intake()
     table: Table = Table()

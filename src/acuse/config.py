@@ -83,6 +83,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     answer_timeout: Annotated[
         timedelta, Meta(description="How long a client may leave its answer unread before it is cut off.")
     ] = timedelta(seconds=60)
+    keep_alive: Annotated[
+        timedelta,
+        Meta(
+            description="How long a connection is kept between requests; behind a load balancer, longer than by that."
+        ),
+    ] = timedelta(seconds=5)
     max_wait: Annotated[timedelta, Meta(description="Longest wait that `Prefer: wait=N` may ask for.")] = timedelta(
         seconds=60
     )
@@ -135,7 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("body_timeout", "answer_timeout", "lease", "busy", "visibility"):
             if getattr(self, name) <= timedelta(0):
                 raise Misconfigured(f"{name} must be more than zero")
-        for name in ("retry_after", "drain", "patience", "postpone", "max_wait", "keys_refresh"):
+        for name in ("retry_after", "drain", "patience", "postpone", "max_wait", "keep_alive", "keys_refresh"):
             if getattr(self, name) < timedelta(0):
                 raise Misconfigured(f"{name} must not be negative")
         if self.max_waiting_bytes < self.max_body:

@@ -163,6 +163,16 @@ class TestBalancer:
 
         assert int(balancer["idle_timeout.timeout_seconds"]) > 100
         assert int(targets["deregistration_delay.timeout_seconds"]) > 100
+
+    def test_it_closes_a_silent_connection_before_the_service_does(self, made: Stacks) -> None:
+        balancer = attributes(only(made, "AWS::ElasticLoadBalancingV2::LoadBalancer"), "LoadBalancer")
+        environment = {one["Name"]: one["Value"] for one in container(made, "Api")["Environment"]}
+
+        assert int(environment["ACUSE_KEEP_ALIVE"]) > int(balancer["idle_timeout.timeout_seconds"])
+
+    def test_it_drops_fields_that_are_none(self, made: Stacks) -> None:
+        balancer = attributes(only(made, "AWS::ElasticLoadBalancingV2::LoadBalancer"), "LoadBalancer")
+
         assert balancer["routing.http.drop_invalid_header_fields.enabled"] == "true"
 
     def test_its_log_goes_where_nobody_else_writes_and_expires(self, made: Stacks) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from infra.app import DEPLOYMENT
-from infra.deployment import Access, Containers, Deployment, Intake, Profile, Section, Unfit
+from infra.deployment import DEPLOYMENT, Access, Containers, Deployment, Intake, Profile, Section, Unfit
 
 from acuse.entrypoints.lambdas.worker import RESERVE_SECONDS
 from infra import deployment as module
@@ -97,6 +96,13 @@ def test_the_example_in_the_reference_can_be_deployed(tmp_path: Path) -> None:
         ("[containers]\napi_tasks = 20", "tasks"),
         ("[containers]\nworker_tasks = 30", "tasks"),
         ("[containers]\nworker_cpu = 300", "300"),
+        ("[containers]\nnetwork = '10.0.0.0/28'", "prefix"),
+        ("[containers]\nnetwork = '999.0.0.0/16'", "999"),
+        ("[containers]\nclients = ['10.0.0.1/8']", "host bits"),
+        ("[table]\nwarm_writes = 100", "warm_writes"),
+        ("[table]\nwarm_writes = 8000\nmax_writes = 5000", "warm"),
+        ("alarm_email = 'nobody'", "alarm_email"),
+        ("[intake]\naccess = 'jwt'\nissuer = 'http://x'\naudience = ['a']", "issuer"),
         ("policies = ['read-the-lake']", "policies"),
         ("[settings]\nACUSE_STORE = 'sqlite'", "ACUSE_STORE"),
         ("[settings]\nACUSE_ALLOW_ANYONE = 'true'", "ACUSE_ALLOW_ANYONE"),

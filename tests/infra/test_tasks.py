@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.acceptance.service import ACTIONS, PATIENCE_SECONDS, until
-from tests.aws.local import local_aws
+from tests.aws.local import REGION, local_aws
 from tests.aws.stack import Stack
 from tests.infra.fargate import INSIDE, container, only
 from tests.infra.stacks import stacks
@@ -100,6 +100,8 @@ def _filled(value: Any, name: str) -> str:
     match value:
         case str():
             return value
+        case {"Ref": "AWS::Region"}:
+            return REGION
         case {"Fn::Join": ["", parts]}:
             return "".join(part if isinstance(part, str) else name for part in parts)
     raise AssertionError(value)
@@ -113,11 +115,6 @@ def stack() -> Iterator[Stack]:
 
 
 def test_the_tasks_take_a_request_run_it_and_end_in_order_when_they_are_told(stack: Stack, tmp_path: Path) -> None:
-    with Task("Api", stack, tmp_path) as keyless:
-        assert keyless.ended() == 2
-        assert "acuse keys new" in keyless.log
-        key = keyless.command("keys", "new", "client").split()[-1]
-
     check = only(stacks(INSIDE), "AWS::ElasticLoadBalancingV2::TargetGroup")
     book, go_on = tmp_path / "book", tmp_path / "go on"
     request = {"id": new_id(), "action": "notes", "book": str(book), "until": str(go_on)}
@@ -127,9 +124,10 @@ def test_the_tasks_take_a_request_run_it_and_end_in_order_when_they_are_told(sta
         with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as client:
             assert str(client.get(check["HealthCheckPath"]).status_code) == check["Matcher"]["HttpCode"]
             assert client.post("/v1/requests", json=request).status_code == 401
+            assert "acuse keys new" in api.log
 
-            client.headers["authorization"] = f"Bearer {key}"
-            assert client.post("/v1/requests", json=request).status_code == 201
+            client.headers["authorization"] = f"Bearer {api.command('keys', 'new', 'client').split()[-1]}"
+            until(lambda: client.post("/v1/requests", json=request).status_code == 201, "the key to be known")
             until(book.exists, "the run")
             worker.tell()
             until(lambda: "draining" in worker.log, "the end of work")

@@ -37,6 +37,8 @@ from acuse.entrypoints.requeue import requeue
 from acuse.entrypoints.submit import aws_signer, position_in, requests_in, size_of
 from acuse.entrypoints.supervisor import Supervisor
 
+log = logging.getLogger(__name__)
+
 app = typer.Typer(
     help="A durable intake for mass data processing.",
     no_args_is_help=True,
@@ -85,10 +87,14 @@ def serve(
     if settings.table:
         service.store.add([])
     if settings.is_exposed and not service.keyring.keys():
-        raise Misconfigured(
+        problem = (
             f"{settings.host} can be reached by anyone, and there is no key to ask for: make one (acuse keys new NAME),"
             " use a loopback address, or set ACUSE_ALLOW_ANYONE=true if something in front asks"
         )
+        if not settings.table:
+            raise Misconfigured(problem)
+        # A container is deployed before there is a key, and may start again after the last one is gone.
+        log.warning("nobody is let in until there is a key", extra={"problem": problem})
     supervisor = Supervisor(settings)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())

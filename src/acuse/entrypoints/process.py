@@ -153,6 +153,7 @@ def server(app: Any, settings: Settings, ending: Callable[[], None] = lambda: No
         log_config=None,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=cast("int", settings.keep_alive.total_seconds()),  # A timer takes fractions.
         timeout_graceful_shutdown=math.ceil(settings.drain.total_seconds()),
     )
     return Server(config, ending)
