@@ -20,7 +20,7 @@ run: $(VENV)/run ## Set up and run the service on SQLite in ./data (ARGS="--port
 	exec $(BIN)/acuse serve $(ARGS)
 
 test: $(VENV)/dev bundle build/bundle-arm64.built build/cdk/node_modules ## Set up and run every test, with coverage
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --cov $(ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov $(ARGS)
 
 check: $(VENV)/dev ## Everything that CI runs: format, lint, types, imports, tests
 	$(BIN)/ruff format --check

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 from aws_cdk import App, Tags
@@ -62,6 +64,9 @@ def main() -> None:
         synthesize(deployment, code, given.folder)
     except (Unfit, OSError) as error:
         parser.error(str(error))
+    except (CalledProcessError, RuntimeError) as error:
+        # pip has said why; so has the CDK, of what cdk-nag found.
+        sys.exit(f"nothing can be deployed: {type(error).__name__}")
 
 
 def _with_actions(deployment: Deployment, beside: Path, code: Code, folder: Path) -> Code:

@@ -18,7 +18,6 @@ from tests.deployed.stage import SERVICE, STORAGE, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("deployed")
 COMMAND = ROOT / "build" / "cdk" / "node_modules" / ".bin" / "cdk"
 
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("deployed")
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:

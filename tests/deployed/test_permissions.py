@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from infra.deploy_assembly import Template
 
-pytestmark = pytest.mark.xdist_group("deployed")
 AT_ONCE = timedelta(seconds=0.1)
 
 

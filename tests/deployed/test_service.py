@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from infra.deploy_assembly import Template
 
-pytestmark = pytest.mark.xdist_group("deployed")
-
 
 @pytest.fixture(scope="module")
 def stage(templates: list[Template]) -> Iterator[Stage]:

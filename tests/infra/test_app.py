@@ -1,4 +1,4 @@
-"""Synthesis needs nothing but the deployment and the code, and makes the same of the same."""
+"""What is made of a deployment and the code. That it needs nothing else: test_offline.py."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("infra")
 
 ROOT = Path(__file__).parents[2]
 ACTION = "from acuse import Action\n\n\nclass Look(Action, tag='look'):\n    def run(self) -> None: ...\n"
-NOWHERE = "http://127.0.0.1:9"
 
 
 def app(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,12 +39,6 @@ def code(tmp_path: Path) -> Path:
     return folder
 
 
-def templates(folder: Path) -> dict[str, str]:
-    """What is deployed: the templates, and which packages they need."""
-    wanted = [*folder.glob("*.template.json"), *folder.glob("*.assets.json")]
-    return {path.name: path.read_text() for path in sorted(wanted)}
-
-
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
     """The places where two values of JSON differ."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
@@ -57,23 +49,6 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
             yield from differences(mine, yours, f"{where}/{place}")
     elif one != other:
         yield where
-
-
-def test_the_same_comes_of_the_same_wherever_and_whenever(code: Path, tmp_path: Path) -> None:
-    """Another home, folder, hash seed, account, region and proxy; the network leads nowhere."""
-    one, other, home = tmp_path / "one", tmp_path / "other", tmp_path / "home"
-    home.mkdir()
-    first = app(one, "--code", code, "--architecture", "arm64", cwd=ROOT, HOME=str(home), PYTHONHASHSEED="1")
-    second = app(
-        other, "--code", code, "--architecture", "arm64", cwd=home, HOME=str(tmp_path), PYTHONHASHSEED="2",
-        HTTP_PROXY=NOWHERE, HTTPS_PROXY=NOWHERE, AWS_REGION="eu-south-2", AWS_DEFAULT_REGION="eu-south-2",
-        AWS_ACCESS_KEY_ID="somebody", AWS_PROFILE="other", AWS_ENDPOINT_URL=NOWHERE,
-        CDK_DEFAULT_ACCOUNT="123456789012", CDK_DEFAULT_REGION="eu-south-2",
-    )  # fmt: skip
-
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert len(templates(one)) == 4
-    assert templates(one) == templates(other)
 
 
 def test_for_this_machine_only_the_processor_and_the_package_differ(code: Path, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from tests.infra.wheelhouse import Wheelhouse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("bundle")
 
 BUILT = {Architecture.here(): ROOT / "build" / "bundle", Architecture.ARM64: ROOT / "build" / "bundle-arm64"}
 MACHINES = {Architecture.X86_64: 62, Architecture.ARM64: 183}

@@ -13,8 +13,6 @@ from tests.infra.fargate import CERTIFICATE, DIGEST, INSIDE, KEYS, PUBLIC, attri
 from tests.infra.stacks import Stacks, stacks
 from tests.infra.test_permissions import documented, statements
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 EXECUTION = {
     "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer",
     "logs:CreateLogStream", "logs:PutLogEvents",

@@ -10,8 +10,6 @@ import pytest
 from tests.infra.fargate import INSIDE, PUBLIC, only, task
 from tests.infra.stacks import Stacks, stacks
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 NOWHERE = ("127.0.0.1/32", "-1", None)
 
 

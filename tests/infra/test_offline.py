@@ -18,7 +18,6 @@ from infra import app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = pytest.mark.xdist_group("offline")
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"

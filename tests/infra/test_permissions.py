@@ -14,7 +14,6 @@ from tests.infra.stacks import Stacks, stacks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("infra")
 
 REFERENCE = Path(__file__).parent.parent.parent / "docs" / "reference" / "aws.md"
 MODULES = {"Api": "api", "Relay": "relay", "Worker": "worker", "End": "dead_letters"}

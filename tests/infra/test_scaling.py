@@ -9,8 +9,6 @@ import pytest
 from tests.infra.fargate import PUBLIC, part
 from tests.infra.stacks import stacks
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 
 def test_workers_follow_the_backlog_of_each_and_busy_ones_are_not_too_many() -> None:
     made = stacks(PUBLIC)

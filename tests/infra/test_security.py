@@ -19,7 +19,6 @@ from infra import nag
 if TYPE_CHECKING:
     from constructs import IConstruct
 
-pytestmark = pytest.mark.xdist_group("infra")
 
 JWT = Intake(access=Access.JWT, issuer="https://issuer.example/", audience=("acuse",))
 KEYS = Intake(access=Access.KEYS)

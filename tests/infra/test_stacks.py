@@ -14,7 +14,6 @@ from tests.infra.stacks import Stacks, stacks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("infra")
 
 LAMBDA = Deployment()
 KEYS = Intake(access=Access.KEYS)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import pytest
+from infra.local_aws import REGION
 
 from tests.acceptance.service import ACTIONS, PATIENCE_SECONDS, until
-from tests.aws.local import REGION, local_aws
+from tests.aws.local import local_aws
 from tests.aws.stack import Stack
 from tests.infra.fargate import INSIDE, container, only
 from tests.infra.stacks import stacks
@@ -23,7 +24,6 @@ from tests.requests import new_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("infra")
 
 BUNDLE = Path(__file__).parent.parent.parent / "build" / "bundle"
 PROGRAMS = Path(sys.executable).parent

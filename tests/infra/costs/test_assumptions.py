@@ -20,7 +20,6 @@ from tests.infra.stacks import Stacks, stacks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.xdist_group("infra")
 
 ASSUMED, STACK = Assumptions(), Deployment()
 EACH_POLICY = 2
