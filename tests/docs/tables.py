@@ -195,6 +195,7 @@ def need(rate: float) -> dict[str, float]:
     assumed, month = terms().assumptions, store.monthly(single, 1)
     writes, changes = month.writes / SECONDS, month.changes / SECONDS
     posts, batches = single.calls / SECONDS, bulk.calls / SECONDS
+    logs = next(line.quantity for line in terms().bill(Profile.LAMBDA, single).lines if line.item is Item.LOGS)
     of_bulk = assumed.api_seconds + (BULK - 1) * assumed.api_item_seconds
     return {
         "POSTs a second, one request each": posts,
@@ -210,7 +211,7 @@ def need(rate: float) -> dict[str, float]:
         "`worker` functions at once, runs of 1 s": ceil(_at_once(single)),
         "worker tasks, runs of 1 s": ceil(worker_hours(single, assumed) / HOURS),
         "GB of records a day": rate * DAY * store.kept_bytes(single) / GB,
-        "GB of logs a day": single.sent / SECONDS * DAY * single.log_bytes / GB,
+        "GB of logs a day": logs / HOURS * 24,
         "`lambda`: USD a month, runs of 1 s": terms().bill(Profile.LAMBDA, single).total,
         "`fargate`: USD a month, runs of 1 s": terms().bill(Profile.FARGATE, single).total,
         "`fargate`: USD a month, runs of 0.1 s, 100 requests each": terms().bill(Profile.FARGATE, bulk).total,

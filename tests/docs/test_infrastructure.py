@@ -17,6 +17,8 @@ from infra.costs.prices import Item
 from infra.costs.workload import HOURS, Workload
 from infra.deployment import LAMBDA_SECONDS, Containers, Deployment, Intake, Table, Worker
 from infra.deployment import Profile as Chosen
+from infra.processing import RELAY_AGE, RELAY_ATTEMPTS, RELAY_SHARE
+from infra.service import OWN_MEMORY
 
 from tests.docs.tables import (
     BULK,
@@ -31,6 +33,8 @@ from tests.docs.tables import (
     terms,
     without_spot,
 )
+from tests.infra.fargate import INSIDE
+from tests.infra.stacks import stacks
 
 TEXTS = {language: language.file.read_text("utf-8") for language in Language}
 ENGLISH = TEXTS[Language.ENGLISH]
@@ -53,7 +57,9 @@ def plain(value: str, language: Language) -> float:
 
 
 def figures(text: str, language: Language) -> Counter[float]:
-    return Counter(plain(one, language) for one in NUMBER[language].findall(re.sub(r"https?://\S+", "", text)))
+    return Counter(
+        plain(one, language) for one in NUMBER[language].findall(re.sub(r"https?://\S+|`[^`\n]+`", "", text))
+    )
 
 
 def shapes(text: str) -> list[list[int]]:
@@ -90,7 +96,8 @@ def explained() -> list[float]:
         for vcpu, memory in ((Item.SPOT_VCPU, Item.SPOT_MEMORY), (Item.VCPU, Item.MEMORY))
     ]
     idle = {profile: terms().bill(profile, Workload(requests_per_second=0.0001)) for profile in Chosen}
-    huge = terms().bill(Chosen.FARGATE, Workload(requests_per_second=100_000))
+    at_ten = terms().bill(Chosen.LAMBDA, Workload())
+    logs = sum(line.usd for line in at_ten.lines if line.item in {Item.LOGS, Item.LOGS_KEPT}) / at_ten.requests
     http = terms().bill(Chosen.LAMBDA, Workload(requests_per_second=100_000))
     kept = float(tables(Language.ENGLISH)["sizes"].splitlines()[2].split("|")[5])
     return [
@@ -99,13 +106,17 @@ def explained() -> list[float]:
         *(api, unit[Item.HTTP_API] + api, bulk, 2 * relay, taken + unit[Item.SQS] / 10, taken + unit[Item.SQS]),
         *(2 * unit[Item.WRITE] + unit[Item.READ], unit[Item.WRITE_CAPACITY] / 3_600),
         *(unit[Item.LAMBDA_REQUEST] + unit[Item.LAMBDA_TIME], *task),
+        assumed.spot_share * task[0] + (1 - assumed.spot_share) * task[1],
         *(kept * (here[Item.STORAGE].first + here[Item.BACKUP].first), MB * MILLION / 2**30 * here[Item.LOGS].first),
         *(bill.total for bill in idle.values()),
+        *(bill.of(Side.WATCH) for bill in idle.values()),
+        assumed.container_metrics * here[Item.METRIC].first,
+        logs * MILLION,
         idle[Chosen.FARGATE].of(Side.INTAKE, Side.NETWORK),
         *(usd(profile, rate) for profile in Chosen for rate in (0.1, 10, 1_000, 100_000)),
         usd(Chosen.FARGATE, 100_000, bulk=BULK, run_seconds=0.1),
         usd(Chosen.LAMBDA, 100) / Workload(requests_per_second=100).requests * 100 * 1_800,
-        next(line.usd for line in huge.lines if line.item is Item.LOGS),
+        next(line.usd for line in http.lines if line.item is Item.LOGS),
         next(line.usd for line in http.lines if line.item is Item.HTTP_API) / http.requests * MILLION,
     ]
 
@@ -223,13 +234,21 @@ def test_what_the_text_works_out_follows_from_the_model() -> None:
         f"or {many['`api` tasks in containers']:,} small tasks",
         f"{many['POSTs a second, one request each']:,.0f} POSTs a second |",
         f"are {many['POSTs a second, 100 requests each']:,.0f} POSTs a second",
-        f"each may last {4 * assumed.relay_batch / PARTITION:.1f} s",
+        f"takes {RELAY_SHARE} batches of a shard at once",
+        f"each may last {RELAY_SHARE * assumed.relay_batch / PARTITION:.1f} s",
         (
             f"{many['`worker` functions at once, runs of 1 s']:,} at once for runs of 1 s; "
             f"{many['`worker` functions at once, runs of 0.1 s']:,} for 0.1 s"
         ),
         f"{many['worker tasks, runs of 1 s']:,} tasks on Fargate",
-        f"{many['GB of logs a day']:,.0f} GB a day at 1,000 bytes",
+        f"{many['GB of logs a day']:,.0f} GB a day |",
+        f"the {assumed.container_metrics} metrics of Container Insights",
+        f"an access line of {assumed.access_bytes} bytes",
+        f"what actions write (assumed: {Workload().log_bytes} bytes)",
+        f"a run has {Worker().memory - OWN_MEMORY} MB in a function and {Containers().run_memory:,} MB in a task",
+        f"after the {Containers().drain} seconds of `containers.drain`",
+        f"given up after {RELAY_ATTEMPTS} attempts or {RELAY_AGE.to_hours():.0f} hours",
+        f"ask for {1_000 * assumed.spot_share:.0f} Spot processors and {1_000 * (1 - assumed.spot_share):.0f} others",
         f"{many['GB of records a day']:,.0f} GB a day | three months are {round(3 * month, -3):,.0f} GB",
         f"lets {Intake().rate} requests a second through",
         f"up to {LAMBDA_SECONDS // 60} minutes",
@@ -238,7 +257,32 @@ def test_what_the_text_works_out_follows_from_the_model() -> None:
         assert said in WORDS
 
     assert LONGEST < LAMBDA_SECONDS
-    assert "RELAY_SHARE = 4\n" in (ROOT / "infra/processing.py").read_text("utf-8")
+
+
+def test_the_alarms_in_the_text_are_as_many_as_there_are() -> None:
+    lambdas, fargate = (len(stacks(one).of_type("AWS::CloudWatch::Alarm")) for one in (Deployment(), INSIDE))
+
+    assert f"{lambdas} alarms with `lambda`, {fargate} with `fargate`" in WORDS
+
+
+@pytest.mark.parametrize("deployment", [Deployment(), INSIDE], ids=list(Chosen))
+def test_the_tag_by_which_costs_are_looked_up_is_on_whatever_can_have_one(deployment: Deployment) -> None:
+    made = stacks(deployment)
+    tags = [
+        one["Properties"]["Tags"]
+        for template in (made.service, made.storage)
+        for one in template["Resources"].values()
+        if "Tags" in one["Properties"]
+    ]
+
+    assert "by the tag `service`" in WORDS
+    assert len(tags) > 10
+    for pairs in tags:
+        assert (
+            pairs.get("service") == "acuse"
+            if isinstance(pairs, dict)
+            else {"Key": "service", "Value": "acuse"} in pairs
+        )
 
 
 def test_every_setting_in_the_text_is_one_of_a_deployment() -> None:
