@@ -248,6 +248,7 @@ def test_what_the_text_works_out_follows_from_the_model() -> None:
         f"a run has {Worker().memory - OWN_MEMORY} MB in a function and {Containers().run_memory:,} MB in a task",
         f"after the {Containers().drain} seconds of `containers.drain`",
         f"given up after {RELAY_ATTEMPTS} attempts or {RELAY_AGE.to_hours():.0f} hours",
+        f"With `fargate` {need(10)['worker tasks, runs of 1 s']} tasks of workers",
         f"ask for {1_000 * assumed.spot_share:.0f} Spot processors and {1_000 * (1 - assumed.spot_share):.0f} others",
         f"{many['GB of records a day']:,.0f} GB a day | three months are {round(3 * month, -3):,.0f} GB",
         f"lets {Intake().rate} requests a second through",
