@@ -48,7 +48,8 @@ def _terms(measured: Metrics) -> Iterator[tuple[IMetric, float]]:
         yield of_function(function, "Duration"), usd[Item.LAMBDA_TIME] * _gigabytes(function) / MILLISECONDS
     if measured.containers:
         yield _running(measured.containers.api, usd[Item.VCPU], usd[Item.MEMORY])
-        yield _running(measured.containers.worker, usd[Item.SPOT_VCPU], usd[Item.SPOT_MEMORY])
+        # As if on demand, as the least of them are: how many of the others are Spot, nobody counts.
+        yield _running(measured.containers.worker, usd[Item.VCPU], usd[Item.MEMORY])
     yield measured.of_table("ConsumedWriteCapacityUnits"), usd[Item.WRITE]
     yield measured.of_table("ConsumedReadCapacityUnits"), usd[Item.READ]
     for queue in measured.queues.values():
