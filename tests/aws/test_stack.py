@@ -127,6 +127,12 @@ def _left(sqs: Any, url: str) -> int:
     return sum(int(told[name]) for name in names)
 
 
+def _pages(client: Any, operation: str, what: str) -> Iterator[Any]:
+    """Other tests of this process may have left more than one page holds."""
+    for page in client.get_paginator(operation).paginate():
+        yield from page.get(what, [])
+
+
 def _all(aws: LocalAws) -> set[str]:
     """The tables, queues, functions, mappings and APIs that are there."""
     with (
@@ -136,9 +142,9 @@ def _all(aws: LocalAws) -> set[str]:
         closing(aws.client("apigatewayv2")) as gateway,
     ):
         return {
-            *dynamodb.list_tables()["TableNames"],
-            *sqs.list_queues().get("QueueUrls", []),
-            *(one["FunctionArn"] for one in functions.list_functions()["Functions"]),
-            *(one["UUID"] for one in functions.list_event_source_mappings()["EventSourceMappings"]),
+            *_pages(dynamodb, "list_tables", "TableNames"),
+            *_pages(sqs, "list_queues", "QueueUrls"),
+            *(one["FunctionArn"] for one in _pages(functions, "list_functions", "Functions")),
+            *(one["UUID"] for one in _pages(functions, "list_event_source_mappings", "EventSourceMappings")),
             *(one["ApiId"] for one in gateway.get_apis()["Items"]),
         }
