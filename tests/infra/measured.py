@@ -2,18 +2,18 @@
 
 from typing import Any, NamedTuple
 
-from infra.deployment import Deployment, Profile
+from infra.deployment import Access, Deployment, Intake, Profile
 
-from tests.infra.bare_containers import observed
 from tests.infra.known_metrics import KNOWN, OPERATIONS, RESOURCES
 from tests.infra.stacks import Stacks, stacks
 
 PROFILES = tuple(Profile)
+ACCESS = {Profile.LAMBDA: Access.IAM, Profile.FARGATE: Access.KEYS}
 
 
 def made_as(profile: Profile) -> Stacks:
-    """The stacks of that profile, with nothing chosen."""
-    return stacks(Deployment()) if profile is Profile.LAMBDA else observed()
+    """The stacks of that profile, with nothing chosen but what must be."""
+    return stacks(Deployment(profile=profile, intake=Intake(access=ACCESS[profile])))
 
 
 class Metric(NamedTuple):
