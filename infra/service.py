@@ -76,7 +76,6 @@ class ServiceStack(Stack):
             intake=intake,
             worker=worker,
         )
-        CfnOutput(self, "WorkerRole", value=worker.role.role_name)
         CfnOutput(self, "Url", value=f"{intake.api.api_endpoint}/v1/requests")
         CfnOutput(self, "ApiId", value=intake.api.api_id)
 
@@ -98,7 +97,6 @@ class ServiceStack(Stack):
                 (containers.api.log, containers.workers.log),
             ),
         )
-        CfnOutput(self, "WorkerRole", value=containers.workers.role.role_name)
         CfnOutput(self, "Url", value=containers.balancer.url)
         CfnOutput(self, "ClusterName", value=containers.cluster.cluster_name)
         CfnOutput(self, "ApiServiceName", value=containers.api_service.service_name)
