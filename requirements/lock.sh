@@ -8,10 +8,10 @@ compile() {
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
     --no-strip-extras --no-header pyproject.toml --output-file "requirements/$out.txt" "$@"
 }
-compile dev --extra aws --extra examples --group dev
+compile dev --extra aws --extra examples --extra otel --extra parquet --group dev
 compile run --group build --constraint requirements/dev.txt
 compile examples --extra examples --group build --constraint requirements/dev.txt
 compile infra --extra aws --group infra --constraint requirements/dev.txt
 compile lambda --extra aws --constraint requirements/dev.txt
-compile mutation --extra aws --extra examples --group mutation --constraint requirements/dev.txt
+compile mutation --extra aws --extra examples --extra otel --extra parquet --group mutation --constraint requirements/dev.txt
 compile peers --group peers --constraint requirements/dev.txt

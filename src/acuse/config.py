@@ -55,6 +55,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[Port, Meta(description="Port of the public plane; 0: any free one.")] = 8080
     ops_host: Annotated[str, Meta(description="Address of the ops plane.")] = "127.0.0.1"
     ops_port: Annotated[Port, Meta(description="Port of the ops plane; 0: any free one.")] = 8081
+    ops_names: Annotated[
+        tuple[str, ...],
+        Meta(description="Names by which browsers may reach the ops plane besides its address and `localhost`."),
+    ] = ()
     allow_anyone: Annotated[bool, Meta(description="Listen beyond loopback although nobody is asked for a key.")] = (
         False
     )
@@ -135,6 +139,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         str, Meta(description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     ] = "INFO"
+    log_format: Annotated[str, Meta(description="`text`, or `json`: one object a line.", pattern="^(text|json)$")] = (
+        "text"
+    )
+    tracing: Annotated[
+        bool,
+        Meta(description="Send traces by OTLP, with the variables OTEL_*; needs `pip install acuse[otel]`."),
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuse what would be unsafe or could not work."""

@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from acuse.domain.api_key import ApiKey
+    from acuse.domain.backlog import Backlog
     from acuse.domain.delivery import Delivery, Ending
+    from acuse.domain.listing import Filter, Page
     from acuse.domain.outcome import Addition, Outcome, Together
     from acuse.domain.purged import Purged
     from acuse.domain.record import Key, Part, Record
+    from acuse.domain.tally import Tally
     from acuse.domain.task import Task
 
 
@@ -59,6 +62,26 @@ class Store(Protocol):
         Safe to repeat, and for several at once, of whom two may count the same one. Dry: it only counts.
 
         A request that goes in several steps is not opened again from the first of them on.
+        """
+
+
+class Overview(Protocol):
+    """What people look at; to look changes nothing. All of it raises StoreUnavailable when it cannot be seen."""
+
+    def find(self, wanted: Filter, limit: int, after: str | None, /) -> Page:
+        """At most `limit` of what is wanted: the first after None, else those after the `next` of an earlier page.
+
+        Each request that is there all the while comes once, if it does not change meanwhile. Bounded in what it looks
+        at. Raises Misconfigured for an `after` that is not of such a page.
+        """
+
+    def backlog(self) -> Backlog:
+        """How many wait and how many are held, now."""
+
+    def tallies(self, since: datetime, /) -> list[Tally]:
+        """What came to pass in the spans that began then or later, in no order, several of one kind perhaps.
+
+        It reaches back as far as KEPT. Near enough for a picture; the records are the truth.
         """
 
 
