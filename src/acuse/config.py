@@ -197,8 +197,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         found: dict[str, Any] = {
             name: environment[PREFIX + name.upper()] for name in names if environment.get(PREFIX + name.upper())
         }
-        if "actions" in found:
-            found["actions"] = [spec for one in found["actions"].split(",") if (spec := one.strip())]
+        for name in ("actions", "ops_names"):
+            if name in found:
+                found[name] = [spec for one in found[name].split(",") if (spec := one.strip())]
         found.update({name: value for name, value in chosen.items() if value is not None})
         unknown = sorted(
             name
