@@ -22,12 +22,13 @@ from acuse.domain.errors import Misconfigured
 from acuse.domain.record import part_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from acuse.adapters.aws.backend import AwsBackend
     from acuse.adapters.sqlite.backend import SqliteBackend
     from acuse.config import Settings
+    from acuse.domain.finding import Finding
     from acuse.ports import Clock, Keyring, Queue, Store
 
 ENTRY_POINTS = "acuse.actions"
@@ -60,6 +61,10 @@ class Service:
         """
         if not self.settings.table:
             self._sqlite.inspect()
+
+    def examine(self) -> Iterable[Finding]:
+        """What is found of the store and, on AWS, of the queue; nothing of it is changed."""
+        return self.aws.examine() if self.settings.table else self._sqlite.examine()
 
     @property
     def store(self) -> Store:

@@ -18,6 +18,7 @@ from acuse.config import CLIENT_KEY
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.api.target import PATH
+from acuse.entrypoints.check import check
 from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.options import (
     INTERRUPTED,
@@ -207,6 +208,7 @@ def retry(
         raise typer.Exit(REFUSED)
 
 
+app.command()(check)
 app.command()(purge)
 app.command()(requeue)
 

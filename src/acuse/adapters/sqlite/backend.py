@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.examination import examine
 from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
     from pathlib import Path
 
+    from acuse.domain.finding import Finding
     from acuse.ports import Clock
 
 
@@ -44,6 +46,10 @@ class SqliteBackend:
     def inspect(self) -> None:
         """Nothing was found that forbids to serve from the file; else Misconfigured or StoreUnavailable says what."""
         inspect(self._file, self._busy)
+
+    def examine(self) -> Iterator[Finding]:
+        """What is found of the folder, its disk and the file, which stay as they are."""
+        return examine(self._file, self._busy, self._clock.now())
 
     @cached_property
     def store(self) -> SqliteStore:

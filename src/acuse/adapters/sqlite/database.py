@@ -257,6 +257,11 @@ class Database:
             connection.execute(f"PRAGMA user_version = {len(steps)}")
 
 
+def schema_version() -> int:
+    """The version that a file has once it was opened."""
+    return len(_migrations())
+
+
 def _migrations() -> list[list[str]]:
     """The statements of each step, in order; the number of steps is the version of the schema."""
     folder = resources.files(__package__) / "schema"

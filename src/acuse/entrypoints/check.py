@@ -1,0 +1,124 @@
+"""The command that says before a deployment whether the service could run like this."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from acuse.adapters.machine import examine_clock, examine_files, examine_port
+from acuse.bootstrap import Service
+from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
+from acuse.domain.finding import Finding, Level
+from acuse.entrypoints.options import MISCONFIGURED, Data, Queue, Store, settings_with
+from acuse.entrypoints.process import SPARE_FILES
+from acuse.entrypoints.protocol import MAX_PARTING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from acuse.config import Settings
+
+STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red"}
+
+
+class Form(StrEnum):
+    """How the findings are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def check(
+    data: Data = None,
+    store: Store = None,
+    queue: Queue = None,
+    actions: Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="A table, or JSON, one finding a line.")] = Form.TABLE,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure.")] = False,  # noqa: FBT002
+) -> None:
+    """Say whether the service could run with these settings, here and now: before a deployment.
+
+    It looks at settings, actions, store, rights, clock, disk and ports, starts a runner, and leaves everything as it
+    was. On SQLite it makes and removes a file in the data folder; on AWS it only reads.
+    """
+    try:
+        settings = settings_with(data=data, store=store, queue=queue, actions=actions)
+    except Misconfigured as error:
+        _tell([Finding(Level.FAILURE, "settings", str(error).removeprefix("settings: "))], form)
+        raise typer.Exit(MISCONFIGURED) from error
+    findings = list(_findings(settings))
+    _tell(findings, form)
+    bad = {Level.FAILURE, Level.WARNING} if strict else {Level.FAILURE}
+    if any(one.level in bad for one in findings):
+        raise typer.Exit(MISCONFIGURED)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    service = Service(settings, anew=False)
+    yield Finding(Level.OK, "settings", "every one of them can be used")
+    yield Finding(Level.OK, "versions", f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    yield from _actions(service)
+    yield from service.examine()
+    yield _keys(service)
+    yield examine_clock()
+    yield examine_port("public plane", settings.host, settings.port)
+    yield examine_port("ops plane", settings.ops_host, settings.ops_port)
+    yield examine_files(settings.max_connections + MAX_PARTING + SPARE_FILES)
+
+
+def _actions(service: Service) -> Iterator[Finding]:
+    try:
+        catalogue = service.catalogue
+    except Misconfigured as error:
+        yield Finding(Level.FAILURE, "actions", str(error))
+        return
+    yield Finding(Level.OK, "actions", ", ".join(catalogue))
+    runner = service.runner()
+    try:
+        runner.ready()
+    except RunnerUnavailable as error:
+        yield Finding(Level.FAILURE, "runner", f"{error}: see ACUSE_MAX_MEMORY, and what the actions import")
+    else:
+        yield Finding(Level.OK, "runner", "one was started, and knew the actions")
+    finally:
+        runner.kill()
+
+
+def _keys(service: Service) -> Finding:
+    settings = service.settings
+    try:
+        there = sum(key.revoked_at is None for key in service.keyring.keys())  # noqa: SIM118  (no dict)
+    except AcuseError as error:
+        if settings.is_exposed:
+            return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")
+        there = 0
+    if there:
+        return Finding(Level.OK, "keys", f"{there} in force: every request needs one")
+    if not settings.is_exposed:
+        return Finding(Level.OK, "keys", f"none is asked for, and {settings.host} is not reached from elsewhere")
+    advice = f"{settings.host} can be reached by anyone, and there is no key: acuse keys new NAME"
+    return Finding(Level.FAILURE, "keys", advice)
+
+
+def _tell(findings: Sequence[Finding], form: Form) -> None:
+    if form is Form.JSON:
+        for one in findings:
+            print(msgspec.json.encode(one).decode())
+        return
+    console = Console()
+    if not console.is_terminal:
+        for one in findings:
+            print(f"{one.level:8} {one.subject:13} {one.detail}")
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for one in findings:
+        table.add_row(Text(one.level, STYLES[one.level]), Text(one.subject), Text(one.detail, overflow="fold"))
+    console.print(table)
