@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from acuse.adapters.machine import examine_clock, examine_files, examine_port
-from acuse.bootstrap import Service
+from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
 from acuse.entrypoints.options import MISCONFIGURED, Data, Queue, Store, settings_with
@@ -97,7 +97,7 @@ def _keys(service: Service) -> Finding:
     try:
         there = sum(key.revoked_at is None for key in service.keyring.keys())  # noqa: SIM118  (no dict)
     except AcuseError as error:
-        if settings.is_exposed:
+        if settings.is_exposed and (settings.table or (settings.data / DATABASE).exists()):
             return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")
         there = 0
     if there:

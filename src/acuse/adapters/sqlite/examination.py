@@ -40,22 +40,20 @@ def examine(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
     yield found
     if found.level is Level.FAILURE:
         return
-    near = folder if folder.is_dir() else _nearest(folder)
+    near = _nearest(folder)
     yield _disk(near)
     yield from _commits(near)
     yield from _database(file, busy, now)
 
 
 def _folder(folder: Path) -> Finding:
-    if not folder.is_dir():
-        near = _nearest(folder)
-        if folder.exists() or not near.is_dir():
-            return Finding(Level.FAILURE, "data folder", f"{near if folder != near else folder} is not a folder")
-        if not os.access(near, os.W_OK | os.X_OK):
-            return Finding(Level.FAILURE, "data folder", f"{folder} is not there, and {near} may not be written to")
+    near = _nearest(folder)
+    if not near.is_dir():
+        return Finding(Level.FAILURE, "data folder", f"{near} is not a folder")
+    if not os.access(near, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(Level.FAILURE, "data folder", f"{near} may not be read and written to by this user")
+    if near != folder:
         return Finding(Level.OK, "data folder", f"{folder} is not there yet, and can be made")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return Finding(Level.FAILURE, "data folder", f"{folder} may not be read and written to by this user")
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
         advice = f"{folder} is open to other users of this machine (mode {mode:o}): chmod 700 keeps them out"
@@ -64,8 +62,8 @@ def _folder(folder: Path) -> Finding:
 
 
 def _nearest(folder: Path) -> Path:
-    """The first of the folders above that is there."""
-    return next(one for one in folder.parents if one.exists())
+    """The folder, or the first above it that is there."""
+    return next(one for one in (folder, *folder.parents) if one.exists())
 
 
 def _disk(folder: Path) -> Finding:
