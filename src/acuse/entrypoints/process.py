@@ -23,7 +23,7 @@ from acuse.bootstrap import Service, configure_logging, load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.api.openapi import text
-from acuse.entrypoints.ops import ops_app
+from acuse.entrypoints.ops.app import ops_app
 from acuse.entrypoints.protocol import MAX_PARTING, Protocol
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def main() -> None:
         if orders.kind == "api":
             uvloop.run(serve_api(service, listening, beat))
         else:
-            uvloop.run(serve_ops(settings, listening, pulse))
+            uvloop.run(serve_ops(service, listening, pulse))
     end_process()
 
 
@@ -97,10 +97,12 @@ async def serve_api(service: Service, listening: socket.socket, committed: Calla
     api.close()
 
 
-async def serve_ops(settings: Settings, listening: socket.socket, pulse: Pulse) -> None:
+async def serve_ops(service: Service, listening: socket.socket, pulse: Pulse) -> None:
     """Serves the ops plane until SIGTERM."""
+    settings = service.settings
     places = {"intake": INTAKE, **{f"worker-{number}": number for number in range(1, settings.workers + 1)}}
     app = ops_app(
+        service,
         lambda: {name: pulse.age(place) for name, place in places.items()},
         lambda: text(load_catalogue(settings.actions), settings),
     )
