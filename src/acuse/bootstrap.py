@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from acuse.adapters.sqlite.backend import SqliteBackend
     from acuse.config import Settings
     from acuse.domain.finding import Finding
-    from acuse.ports import Clock, Keyring, Queue, Store
+    from acuse.ports import Clock, Keyring, Overview, Queue, Store
 
 ENTRY_POINTS = "acuse.actions"
 DATABASE = "acuse.db"
@@ -80,6 +80,11 @@ class Service:
     def queue(self) -> Queue:
         """What is due: in the same file, or in SQS."""
         return self.aws.queue if self.settings.table else self._sqlite.queue
+
+    @property
+    def overview(self) -> Overview:
+        """What people look at: from the same file, or from the same table and SQS."""
+        return self.aws.overview if self.settings.table else self._sqlite.overview
 
     # An adapter is imported where it is chosen: a laptop lacks the packages of the one, a function should not wait for
     # those of the other.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ from acuse.domain.delivery import LEASES, Delivery, Ending
 from acuse.domain.outcome import Added, Addition, Existing, Together
 from acuse.domain.purged import Purged
 from acuse.domain.record import Key, Part, Progress, Record, Status
+from acuse.domain.tally import tally_of
 from acuse.domain.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from acuse.domain.tally import Tally
     from acuse.ports import Clock
 
 
@@ -41,6 +44,7 @@ class Memory:
         self.records: dict[str, Record] = {}
         self.parts: dict[Key, Part] = {}
         self.due: dict[Key, Due] = {}
+        self.tallies: Counter[Tally] = Counter()
 
     def holds(self, delivery: Delivery) -> bool:
         """Whether the lease is this delivery's."""
@@ -51,6 +55,10 @@ class Memory:
         """The key is due, whatever the clock says."""
         self.due[key] = Due(AT_ONCE)
         self.changed.notify_all()
+
+    def count(self, record: Record) -> None:
+        """It is counted as what it has just come to be."""
+        self.tallies[tally_of(record)] += 1
 
 
 class MemoryStore:
@@ -137,6 +145,7 @@ class MemoryStore:
 
     def _add(self, record: Record) -> None:
         self._memory.records[record.id] = record
+        self._memory.count(record)
         self._memory.enqueue(Key(record.id))
 
     def _settle(self, ending: Ending) -> bool:
@@ -158,6 +167,7 @@ class MemoryStore:
             self._count(ended)
         else:
             memory.records[key.id] = ended
+            memory.count(ended)
         return True
 
     def _count(self, ended: Part) -> None:

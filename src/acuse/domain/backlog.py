@@ -23,3 +23,15 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
 
     total: Load
     actions: Mapping[str, Load] | None
+
+
+def backlog_of(actions: Mapping[str, Load]) -> Backlog:
+    """That of all the actions together, and of each."""
+    loads = actions.values()
+    total = Load(
+        waiting=sum(one.waiting for one in loads),
+        delayed=sum(one.delayed for one in loads),
+        running=sum(one.running for one in loads),
+        oldest=min((one.oldest for one in loads if one.oldest is not None), default=None),
+    )
+    return Backlog(total=total, actions=actions)

@@ -9,6 +9,7 @@ from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.examination import examine
 from acuse.adapters.sqlite.keyring import SqliteKeyring
+from acuse.adapters.sqlite.overview import SqliteOverview
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.errors import Misconfigured
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SqliteBackend:
-    """See Store, Queue and Keyring. Each has a connection of its own, and waits for the others as for any process."""
+    """See Store, Queue, Keyring and Overview. Each has a connection of its own, and waits for all others."""
 
     def __init__(
         self,
@@ -65,6 +66,11 @@ class SqliteBackend:
     def keyring(self) -> SqliteKeyring:
         """The keys in the file."""
         return SqliteKeyring(self._database(durable=True))
+
+    @cached_property
+    def overview(self) -> SqliteOverview:
+        """What is in the file."""
+        return SqliteOverview(self._database(durable=False), self._clock, lease=self._lease)
 
     def _database(self, *, durable: bool) -> Database:
         folder = self._file.parent

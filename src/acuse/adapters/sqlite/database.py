@@ -107,6 +107,17 @@ class Database:
             self._verify(connection)
             self._told &= LASTING
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read from; all of its statements see what is committed by the first of them."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
     def write(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
         """One statement, committed. As a transaction of its own it gives up the interpreter's lock once, not thrice."""
         with self.reading() as connection:
@@ -270,8 +281,12 @@ def _migrations() -> list[list[str]]:
 
 
 def _statements(script: str) -> list[str]:
-    bare = re.sub(r"--[^\n]*", "", script)
-    return [statement for part in bare.split(";") if (statement := part.strip())]
+    statements = [""]
+    for piece in re.findall(r"[^;]*;", re.sub(r"--[^\n]*", "", script)):
+        statements[-1] += piece
+        if sqlite3.complete_statement(statements[-1]):  # A trigger has semicolons of its own.
+            statements.append("")
+    return [one.strip().removesuffix(";") for one in statements[:-1]]
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -1,0 +1,155 @@
+"""The Overview in SQLite."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from acuse.adapters.sqlite.rows import RECORD, micros, moment, record_from
+from acuse.adapters.sqlite.tally import tallies
+from acuse.domain.backlog import Backlog, Load, backlog_of
+from acuse.domain.delivery import LEASES
+from acuse.domain.errors import Misconfigured
+from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page
+from acuse.domain.record import Record, Status
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
+
+    from acuse.adapters.sqlite.database import Database
+    from acuse.domain.tally import Tally
+    from acuse.ports import Clock
+
+# Each action by one step into the index, not by reading all that is in it.
+ACTIONS = """
+WITH RECURSIVE known (action) AS (
+    SELECT min(action) FROM record INDEXED BY record_listed WHERE part = 0
+    UNION ALL
+    SELECT (SELECT min(action) FROM record INDEXED BY record_listed WHERE part = 0 AND action > known.action)
+    FROM known WHERE known.action IS NOT NULL
+)
+SELECT action FROM known WHERE action IS NOT NULL
+"""
+
+# Where the page before ended there may be many of one moment: by a comparison of both, all of them would be read.
+TIED = """
+SELECT created_at, seq FROM record INDEXED BY record_listed
+WHERE part = 0 AND action = :action AND status = :status AND created_at = :at AND seq < :seq AND :at >= :since
+ORDER BY seq DESC
+"""
+OLDER = """
+SELECT created_at, seq FROM record INDEXED BY record_listed
+WHERE part = 0 AND action = :action AND status = :status AND created_at < :at AND created_at >= :since
+ORDER BY created_at DESC, seq DESC
+"""
+
+GET = f"SELECT {RECORD} FROM record WHERE seq = ?"  # noqa: S608
+
+LOAD = """
+SELECT
+    (SELECT count(*) FROM record INDEXED BY record_due WHERE action = :action AND due_at <= :now),
+    (SELECT count(*) FROM record INDEXED BY record_due WHERE action = :action AND due_at > :now),
+    (SELECT count(*) FROM record INDEXED BY record_leased
+     WHERE action = :action AND due_at > :now AND due_at <= :far AND lease IS NOT NULL),
+    (SELECT count(*) FROM record INDEXED BY record_leased
+     WHERE action = :action AND due_at > :far AND lease IS NOT NULL),
+    (SELECT created_at FROM record INDEXED BY record_due WHERE action = :action AND due_at = 0 ORDER BY seq LIMIT 1),
+    (SELECT min(due_at) FROM record INDEXED BY record_due WHERE action = :action AND due_at > 0)
+"""
+
+BEGINNING, END = -(2**63), 2**63 - 1
+
+
+class Place(NamedTuple):
+    """Where a record stands among all, which are listed from the last to the first."""
+
+    created_at: int
+    seq: int
+
+
+class SqliteOverview:
+    """See Overview. What it shows at once was so at one moment."""
+
+    def __init__(self, database: Database, clock: Clock, *, lease: timedelta) -> None:
+        """`lease`: that of the queue over the same file. The database need not be durable."""
+        self._database = database
+        self._clock = clock
+        self._lease = lease
+
+    def find(self, wanted: Filter, limit: int, after: str | None) -> Page:
+        """See Overview. Newest first; of one moment, what came last."""
+        end = Place(END if wanted.until is None else micros(wanted.until), 0)
+        start = end if after is None else min(end, _place(after))
+        records: list[Record] = []
+        size, last = 0, start
+        with self._database.snapshot() as connection, _newest(connection, wanted, start) as places:
+            for place in places:
+                if len(records) == limit or size >= MAX_PAGE_BYTES:
+                    return Page(records=records, order=Order.NEWEST, next=f"{last.created_at}.{last.seq}")
+                record = record_from(connection.execute(GET, (place[1],)).fetchone())
+                records.append(record)
+                size += len(record.body) + len(record.result or b"")
+                last = Place(*place)
+        return Page(records=records, order=Order.NEWEST)
+
+    def backlog(self) -> Backlog:
+        """See Overview. Of those that are due at once the oldest is the one whose turn it is."""
+        now = self._clock.now()
+        times = {"now": micros(now), "far": micros(now + LEASES * self._lease)}
+        with self._database.snapshot() as connection:
+            loads = {
+                action: _load(connection.execute(LOAD, {"action": action, **times}).fetchone(), now)
+                for action in _actions(connection)
+            }
+        return backlog_of(loads)
+
+    def tallies(self, since: datetime) -> list[Tally]:
+        """See Overview."""
+        with self._database.reading() as connection:
+            return tallies(connection, since)
+
+
+def _place(text: str) -> Place:
+    """Where the page ended that said so."""
+    if not re.fullmatch(r"[0-9]{1,18}\.[0-9]{1,18}", text):
+        raise Misconfigured(f"no page of this store ended with {text!r}")
+    created_at, seq = text.split(".")
+    return Place(int(created_at), int(seq))
+
+
+def _actions(connection: sqlite3.Connection) -> list[str]:
+    """All that there are requests of."""
+    return [action for (action,) in connection.execute(ACTIONS).fetchall()]
+
+
+@contextmanager
+def _newest(connection: sqlite3.Connection, wanted: Filter, start: Place) -> Iterator[Iterator[tuple[int, int]]]:
+    """The places of those wanted that come after the start, each read when it is asked for."""
+    actions = _actions(connection) if wanted.action is None else [wanted.action]
+    statuses = list(Status) if wanted.status is None else [wanted.status]
+    since = BEGINNING if wanted.since is None else micros(wanted.since)
+    named = {"at": start.created_at, "seq": start.seq, "since": since}
+    with ExitStack() as stack:
+        ranges = [
+            stack.enter_context(closing(connection.execute(statement, {"action": action, "status": status, **named})))
+            for action in actions
+            for status in statuses
+            for statement in (TIED, OLDER)
+        ]
+        yield heapq.merge(*ranges, reverse=True)
+
+
+def _load(row: tuple[int, int, int, int, int | None, int | None], now: datetime) -> Load:
+    due, later, running, lost, oldest_new, oldest_late = row
+    oldest = [moment(one) for one in (oldest_new, oldest_late) if one is not None]
+    waiting = due + lost
+    return Load(
+        waiting=waiting,
+        delayed=later - running - lost,
+        running=running,
+        oldest=min([*oldest, now]) if waiting else None,
+    )
