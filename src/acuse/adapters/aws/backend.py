@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 from acuse.adapters.aws.calls import client, code_of, patiently
 from acuse.adapters.aws.gate import Gate
 from acuse.adapters.aws.keyring import DynamoKeyring
+from acuse.adapters.aws.load import load
 from acuse.adapters.aws.outbox import Outbox
+from acuse.adapters.aws.overview import AwsOverview
 from acuse.adapters.aws.permits import Permits
 from acuse.adapters.aws.pushed import PushedQueue
 from acuse.adapters.aws.queue import LONGEST_POLL, SqsQueue
@@ -31,7 +33,7 @@ MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExi
 
 
 class AwsBackend:
-    """See Store, Queue and Keyring. Region, endpoint and credentials are those of the environment."""
+    """See Store, Queue, Keyring and Overview. Region, endpoint and credentials are those of the environment."""
 
     def __init__(
         self,
@@ -64,6 +66,11 @@ class AwsBackend:
     def keyring(self) -> DynamoKeyring:
         """The keys in the table."""
         return DynamoKeyring(self._table)
+
+    @cached_property
+    def overview(self) -> AwsOverview:
+        """The table and the queue, to look at. Without a queue there is no backlog to see."""
+        return AwsOverview(self._table, lambda: load(self._sqs, self._url, self._patience))
 
     @cached_property
     def queue(self) -> SqsQueue:

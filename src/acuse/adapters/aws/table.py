@@ -100,10 +100,14 @@ class Table:
     def scan(
         self, condition: str, values: Mapping[str, Attribute], names: Sequence[str], page_size: int, after: Key | None
     ) -> tuple[list[Item], Key | None]:
-        """Of the next items those that fit the condition, with these attributes; and where to go on, if anywhere."""
+        """Of the next items those that fit the condition; and where to go on, if anywhere. No names: whole items."""
         wanted, condition, placeholders = _expressed(", ".join(f"#{name}" for name in names), condition, values)
         start = {} if after is None else {"ExclusiveStartKey": native_key(after)}
-        asked = {"FilterExpression": condition, "ProjectionExpression": wanted, "Limit": page_size}
+        asked = {
+            "FilterExpression": condition,
+            "Limit": page_size,
+            **({"ProjectionExpression": wanted} if names else {}),
+        }
         call = partial(self._client.scan, TableName=self.name, **asked, **placeholders, **start)
         answer = patiently(self._patience, call)
         if "Items" not in answer:
