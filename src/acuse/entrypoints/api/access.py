@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from acuse.domain.api_key import matching
-from acuse.domain.errors import StoreUnavailable
 from acuse.domain.rate import WINDOW_SECONDS, full_bucket
 from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.answers import Refused, whole_seconds
+from acuse.entrypoints.known_keys import KnownKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from acuse.config import Settings
-    from acuse.domain.api_key import ApiKey
     from acuse.entrypoints.api.answers import Headers
     from acuse.ports import Keyring
-
-log = logging.getLogger(__name__)
 
 ANYONE = ""
 LONGEST_PAUSE = 10.0
@@ -36,11 +30,7 @@ class Access:
 
     def __init__(self, keyring: Keyring, settings: Settings) -> None:
         """Nothing is read yet."""
-        self._keyring = keyring
-        self._refresh_seconds = settings.keys_refresh.total_seconds()
-        self._keys: Sequence[ApiKey] | None = None
-        self._read_at = -math.inf
-        self._reading: asyncio.Task[None] | None = None
+        self._known = KnownKeys(lambda: keyring, settings.keys_refresh)
         self._meters: dict[str, Meter] = {}
         self._rate = settings.rate
         self._is_exposed = settings.is_exposed
@@ -48,19 +38,15 @@ class Access:
     @property
     def is_stale(self) -> bool:
         """Whether the keys must be read before anybody can be admitted."""
-        return self._keys is None or monotonic() - self._read_at > self._refresh_seconds
+        return self._known.is_stale
 
     async def refresh(self) -> None:
-        """The keys are those of the store; one look serves all who need it. Raises StoreUnavailable at first only."""
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
-            # Those who asked may have left: then nobody else looks at what became of it.
-            self._reading.add_done_callback(lambda read: read.cancelled() or read.exception())
-        await asyncio.shield(self._reading)
+        """The keys are those of the store. Raises StoreUnavailable at first only."""
+        await self._known.refresh()
 
     def admit(self, authorization: str | None) -> Meter | None:
         """Who it is may go on, measured if there is a rate. Refused with 401."""
-        name = self._name(authorization) if self._keys or self._is_exposed else ANYONE
+        name = self._name(authorization) if self._known.keys or self._is_exposed else ANYONE
         if not self._rate:
             return None
         if name not in self._meters:
@@ -72,22 +58,11 @@ class Access:
         if scheme.lower() != "bearer":
             headers = [(b"www-authenticate", CHALLENGE)]
             raise Refused(problems.UNAUTHORIZED, "send a key: Authorization: Bearer KEY", headers=headers)
-        key = matching(text.strip(" "), self._keys or ())
+        key = matching(text.strip(" "), self._known.keys or ())
         if key is None:
             headers = [(b"www-authenticate", CHALLENGE + b', error="invalid_token"')]
             raise Refused(problems.UNAUTHORIZED, "the key is unknown or revoked", headers=headers)
         return key.name
-
-    async def _read(self) -> None:
-        try:
-            self._keys = await asyncio.to_thread(self._keyring.keys)
-        except StoreUnavailable as error:
-            log.warning("keys not read", extra={"error": str(error)})
-            if self._keys is None:
-                raise
-        finally:
-            self._reading = None
-        self._read_at = monotonic()
 
 
 class Meter:
