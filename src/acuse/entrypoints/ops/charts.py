@@ -6,19 +6,20 @@ Text keeps its size and lines their width however wide a chart is: only what is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 TOP, FOOT = 18, 20
 """Pixels above the highest line, for its label, and below the lowest, for those of the other axis."""
 STEPS = (1, 2, 2.5, 5, 10)
 DECADE = 10
+THIN = 5
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,13 +110,11 @@ def stretched(told: str, stretches: Sequence[Stretch], below: Sequence[Tick]) ->
     """Stretches of time, one below another, to be put into a page."""
     step = max(4, min(18, 320 // max(len(stretches), 1)))
     tall = step * len(stretches)
+    thick = step - 2 if step > THIN else step - 1
     drawn = [
-        _rect(
-            100 * one.start, row * step + 1, 100 * max(one.end - one.start, 0.003), step - 2 + (step < 6), one.look,
-            one.name,
-        )
+        _rect(100 * one.start, row * step + 1, 100 * max(one.end - one.start, 0.003), thick, one.look, one.name)
         for row, one in enumerate(stretches)
-    ]  # fmt: skip
+    ]
     lines = "".join(
         f'<line class="grid" x1="{100 * tick.place:.2f}%" x2="{100 * tick.place:.2f}%" y2="{tall}"/>' for tick in below
     )
@@ -194,7 +193,7 @@ def _y(place: float, plot: Plot) -> float:
 
 
 def _feet(ticks: Sequence[Tick], height: float) -> str:
-    anchors = {0: "start", 1: "end"}
+    anchors = {0.0: "start", 1.0: "end"}
     return "".join(
         f'<text class="tick foot" x="{100 * tick.place:.2f}%" y="{height + 15}"'
         f' text-anchor="{anchors.get(tick.place, "middle")}">{escape(tick.text)}</text>'

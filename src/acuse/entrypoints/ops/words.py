@@ -1,0 +1,88 @@
+"""Numbers, times and what clients sent, as the page shows them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timedelta
+
+import msgspec
+
+from acuse.application.duration import in_words
+
+MOST_SHOWN = 16_384
+"""Characters of one value that are shown; `acuse show` prints all."""
+MOST_FORMATTED = 1_048_576
+"""Bytes of JSON that are spread over lines."""
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+JUST_NOW = timedelta(seconds=1)
+PER_SECOND = 1.0
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A value, perhaps cut; `of`: how many bytes it has in all, if it was."""
+
+    text: str
+    of: int | None = None
+
+
+def rate(a_second: float) -> tuple[str, str]:
+    """A rate in the unit that suits it: the number, and the unit."""
+    if a_second >= PER_SECOND:
+        return f"{a_second:,.0f}" if a_second >= 100 else f"{a_second:.1f}".removesuffix(".0"), "/s"  # noqa: PLR2004
+    return f"{a_second * 60:.0f}", "/min"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago it was."""
+    since = now - moment
+    if abs(since) < JUST_NOW:
+        return "just now"
+    return f"{coarse(since)} ago" if since > timedelta(0) else f"in {coarse(-since)}"
+
+
+def coarse(duration: timedelta) -> str:
+    """In its largest unit, if it is a minute or more."""
+    said = in_words(duration)
+    return said if duration < timedelta(minutes=1) else " ".join(said.split()[:2])
+
+
+def seconds(value: float) -> str:
+    """So many seconds in words."""
+    return in_words(timedelta(seconds=value))
+
+
+def utc(moment: datetime) -> str:
+    """The time of day and the date, to the second."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def visible(text: str) -> str:
+    """What cannot be seen, or would turn the text about, in the escapes of JSON; lines and tabs stay."""
+    return "".join(
+        one if one in "\n\t" or unicodedata.category(one) not in UNSEEN else _escaped(one) for one in text
+    )
+
+
+def _escaped(one: str) -> str:
+    """The character in the escapes of JSON."""
+    code = ord(one)
+    if code < 0x10000:  # noqa: PLR2004
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def text(value: str) -> Shown:
+    """What somebody wrote, cut at the bound."""
+    return _cut(value, len(value.encode(errors="surrogatepass")))
+
+
+def json(value: bytes) -> Shown:
+    """The JSON over lines, cut at the bound."""
+    whole = value if len(value) > MOST_FORMATTED else msgspec.json.format(value)
+    return _cut(whole[: 4 * MOST_SHOWN + 4].decode(errors="ignore"), len(value), more=len(whole) > 4 * MOST_SHOWN)
+
+
+def _cut(value: str, size: int, *, more: bool = False) -> Shown:
+    is_cut = more or len(value) > MOST_SHOWN
+    return Shown(text=visible(value[:MOST_SHOWN]), of=size if is_cut else None)
