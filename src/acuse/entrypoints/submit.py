@@ -1,13 +1,21 @@
-"""The requests in a file: a JSON object, an array of them, or one a line; and what signs them."""
+"""The command that sends requests from a file: a JSON object, an array of them, or one a line."""
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import IO, TYPE_CHECKING
+import sys
+from typing import IO, TYPE_CHECKING, Annotated
 
 import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from acuse.domain.errors import Misconfigured
+from acuse.client import Client, Refused, Totals
+from acuse.config import CLIENT_KEY
+from acuse.domain.errors import Misconfigured, Unavailable
+from acuse.entrypoints.options import INTERRUPTED, MISCONFIGURED, REFUSED, UNAVAILABLE, leave, settings_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +28,53 @@ NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError)
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def submit(
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(help="Requests: a JSON object, an array, or one a line; - reads stdin.")
+    ],
+    url: Annotated[str | None, typer.Option(help="Where the service listens.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar=CLIENT_KEY, help="The key to send, where keys are asked for.")
+    ] = None,
+    sigv4: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGION", help="Sign with AWS credentials for that region, where IAM decides who may send."
+        ),
+    ] = None,
+    insecure: Annotated[  # noqa: FBT002
+        bool, typer.Option("--insecure", help="Send the key or the signature even over plain HTTP.")
+    ] = False,
+    minimal: Annotated[bool, typer.Option("--minimal", help="Print the id and the stamps only.")] = False,  # noqa: FBT002
+) -> None:
+    """Send requests and print each answer, one a line."""
+    settings = settings_with()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+    totals = Totals()
+    try:
+        signer = aws_signer(sigv4) if sigv4 is not None else None
+        where = url or f"http://{host}:{settings.port}"
+        with Client(where, key=key, signer=signer, insecure=insecure) as client, _progress() as bar:
+            task = bar.add_task("", total=size_of(file), done=0)
+            for item in client.submit_all(requests_in(file), minimal=minimal):
+                print(item.document.decode(), flush=True)
+                totals = totals.plus(item)
+                bar.update(task, completed=position_in(file), done=totals.items)
+    except ValueError as error:
+        leave(MISCONFIGURED, _after(totals, error))
+    except (Refused, Unavailable) as error:
+        leave(REFUSED if isinstance(error, Refused) else UNAVAILABLE, _after(totals, error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    if not totals.items:
+        leave(MISCONFIGURED, "there is no request in it")
+    if totals.refused:
+        leave(REFUSED, f"{totals.refused} of {totals.items} were refused")
+    if totals.unavailable:
+        leave(UNAVAILABLE, f"{totals.unavailable} of {totals.items} could not be stored now")
 
 
 def requests_in(file: IO[bytes]) -> Iterator[bytes]:
@@ -90,3 +145,12 @@ def _is_object(text: bytes) -> bool:
     except NOT_JSON:
         return False
     return True
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("submitted {task.fields[done]}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _after(totals: Totals, error: Exception) -> str:
+    return f"{error} (after the answers to the first {totals.items})" if totals.items else str(error)

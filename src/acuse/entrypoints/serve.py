@@ -1,0 +1,90 @@
+"""The commands that serve and work."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import Annotated
+
+import typer
+
+from acuse.bootstrap import Service, configure_logging
+from acuse.domain.errors import Misconfigured
+from acuse.entrypoints.api.target import PATH
+from acuse.entrypoints.options import Actions, Data, Queue, Store, settings_with
+from acuse.entrypoints.process import end_process, run_worker
+from acuse.entrypoints.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
+
+FIRST_STEP = """acuse is listening.
+  requests  {public}{path}
+  health    {ops}/health/ready
+  data      {data}
+  actions   {actions}
+
+Try it (send it again to see the record move on):
+  curl -i {public}{path} -H 'content-type: application/json' \\
+    -d '{{"id": "0192f0c1-0000-7000-8000-000000000001", "action": "delay", "seconds": 2}}'
+"""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address of the public plane.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the public plane; 0: any free one.")] = None,
+    ops_port: Annotated[int | None, typer.Option(help="Port of the ops plane; 0: any free one.")] = None,
+    data: Data = None,
+    store: Store = None,
+    queue: Queue = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; 0: intake only.")] = None,
+    runners: Runners = None,
+    actions: Actions = None,
+) -> None:
+    """Run the whole service: API, ops plane and workers."""
+    settings = settings_with(
+        host=host, port=port, ops_port=ops_port, data=data, store=store, queue=queue, workers=workers, runners=runners,
+        actions=actions,
+    )  # fmt: skip
+    configure_logging(settings)
+    service = Service(settings)
+    service.inspect()
+    catalogue, _ = service.catalogue, service.store  # What cannot be loaded or opened is said here, once.
+    if settings.table:
+        service.store.add([])
+    if settings.is_exposed and not service.keyring.keys():
+        problem = (
+            f"{settings.host} can be reached by anyone, and there is no key to ask for: make one (acuse keys new NAME),"
+            " use a loopback address, or set ACUSE_ALLOW_ANYONE=true if something in front asks"
+        )
+        if not settings.table:
+            raise Misconfigured(problem)
+        # A container is deployed before there is a key, and may start again after the last one is gone.
+        log.warning("nobody is let in until there is a key", extra={"problem": problem})
+    supervisor = Supervisor(settings)
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
+    print(
+        FIRST_STEP.format(
+            public=supervisor.public_address,
+            ops=supervisor.ops_address,
+            path=PATH,
+            data=settings.store if settings.table else settings.data,
+            actions=", ".join(catalogue),
+        ),
+        flush=True,
+    )
+    supervisor.run()
+    end_process()
+
+
+def work(
+    data: Data = None, store: Store = None, queue: Queue = None, runners: Runners = None, actions: Actions = None
+) -> None:
+    """Run one more worker over the same data."""
+    settings = settings_with(data=data, store=store, queue=queue, runners=runners, actions=actions)
+    configure_logging(settings)
+    service = Service(settings)
+    service.inspect()
+    run_worker(service, lambda: None)
