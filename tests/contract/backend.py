@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from acuse.adapters.memory import Memory, MemoryQueue, MemoryStore
 from acuse.adapters.memory_keyring import MemoryKeyring
+from acuse.adapters.memory_overview import MemoryOverview
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.keyring import SqliteKeyring
+from acuse.adapters.sqlite.overview import SqliteOverview
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from tests.clock import StillClock
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from acuse.domain.delivery import Delivery
-    from acuse.ports import Clock, Keyring, Queue, Store
+    from acuse.ports import Clock, Keyring, Overview, Queue, Store
 
 LEASE = timedelta(seconds=10)
 BOUNDS = {"delay": None, "limited": 2, "a": None, "z": None}
 
 
 class Backend(Protocol):
-    """A store, its queue and its keyring, and power over the time that passes for them."""
+    """A store, its queue, its keyring and its overview, and power over the time that passes for them."""
 
     @property
     def store(self) -> Store: ...
@@ -37,6 +39,9 @@ class Backend(Protocol):
 
     @property
     def keyring(self) -> Keyring: ...
+
+    @property
+    def overview(self) -> Overview: ...
 
     @property
     def clock(self) -> Clock: ...
@@ -49,6 +54,14 @@ class Backend(Protocol):
     def counts_when_received(self) -> bool:
         """A record shows an attempt as soon as it is received, and not only when it has ended."""
 
+    @property
+    def orders(self) -> bool:
+        """What is looked for is listed newest first."""
+
+    @property
+    def tells_actions(self) -> bool:
+        """The backlog tells each action apart, what is delayed from what is held, and since when the oldest is due."""
+
     def pass_time(self, by: timedelta) -> None:
         """Everything that falls due meanwhile is due."""
 
@@ -60,12 +73,13 @@ class Backend(Protocol):
 
 
 class _Clocked:
-    fences = counts_when_received = True
+    fences = counts_when_received = orders = tells_actions = True
 
-    def __init__(self, store: Store, queue: Queue, keyring: Keyring, clock: StillClock) -> None:
+    def __init__(self, store: Store, queue: Queue, keyring: Keyring, overview: Overview, clock: StillClock) -> None:
         self.store = store
         self.queue = queue
         self.keyring = keyring
+        self.overview = overview
         self.clock = clock
 
     def pass_time(self, by: timedelta) -> None:
@@ -84,7 +98,7 @@ def memory(_: Path) -> Iterator[Backend]:
     clock = StillClock()
     shared = Memory(clock)
     queue = MemoryQueue(shared, lease=LEASE, bounds=BOUNDS)
-    yield _Clocked(MemoryStore(shared), queue, MemoryKeyring(), clock)
+    yield _Clocked(MemoryStore(shared), queue, MemoryKeyring(), MemoryOverview(shared, lease=LEASE), clock)
 
 
 @contextmanager
@@ -94,7 +108,8 @@ def sqlite(folder: Path) -> Iterator[Backend]:
     durable = Database(folder / "acuse.db", durable=True, busy=busy)
     quick = Database(folder / "acuse.db", durable=False, busy=busy)
     queue = SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS)
-    yield _Clocked(SqliteStore(durable, clock), queue, SqliteKeyring(durable), clock)
+    overview = SqliteOverview(quick, clock, lease=LEASE)
+    yield _Clocked(SqliteStore(durable, clock), queue, SqliteKeyring(durable), overview, clock)
     quick.close()
     durable.close()
 
