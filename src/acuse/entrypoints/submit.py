@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import IO, TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from stamina.instrumentation import set_on_retry_hooks
 
 from acuse.client import Client, Refused, Totals
 from acuse.config import CLIENT_KEY
@@ -52,7 +52,7 @@ def submit(
     """Send requests and print each answer, one a line."""
     settings = settings_with()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    logging.getLogger("stamina").setLevel(logging.ERROR)
+    set_on_retry_hooks([])  # They would write to stdout, among the answers.
     totals = Totals()
     try:
         signer = aws_signer(sigv4) if sigv4 is not None else None
