@@ -18,7 +18,7 @@ import pytest
 
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.sqlite.database import Database, schema_version
-from acuse.adapters.sqlite.examination import SCARCE, examine
+from acuse.adapters.sqlite.examination import SCARCE, _locks, examine
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.finding import Finding, Level
 from tests.acceptance.service import PATIENCE_SECONDS, acuse
@@ -154,7 +154,7 @@ def test_how_much_of_the_disk_must_be_free(data: Path, monkeypatch: pytest.Monke
         assert found.level is level
 
 
-def test_a_file_system_without_locks_is_found_out(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_can_keep_no_log_is_found_out(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
 
     def lockless(file: object, **options: Any) -> sqlite3.Connection:
@@ -168,7 +168,13 @@ def test_a_file_system_without_locks_is_found_out(data: Path, monkeypatch: pytes
     monkeypatch.setattr(sqlite3, "connect", lockless)
     found = {one.subject: one for one in examined(data)}
 
-    assert found.get("locks", found["commits"]).level is Level.FAILURE
+    assert found["commits"].level is Level.FAILURE
+
+
+def test_that_two_can_write_at_once_is_a_failure(data: Path) -> None:
+    """No file system at hand lets them; so the other finds nobody at work here."""
+    with closing(sqlite3.connect(data / "try.db", isolation_level=None)) as other:
+        assert _locks(other).level is Level.FAILURE
 
 
 def test_a_record_of_the_future_makes_the_clock_suspect(data: Path) -> None:
