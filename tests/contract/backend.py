@@ -106,12 +106,12 @@ def sqlite(folder: Path) -> Iterator[Backend]:
     clock = StillClock()
     busy = timedelta(seconds=5)
     durable = Database(folder / "acuse.db", durable=True, busy=busy)
-    quick = Database(folder / "acuse.db", durable=False, busy=busy)
+    quick, looking = (Database(folder / "acuse.db", durable=False, busy=busy) for _ in range(2))
     queue = SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS)
-    overview = SqliteOverview(quick, clock, lease=LEASE)
+    overview = SqliteOverview(looking, clock, lease=LEASE)
     yield _Clocked(SqliteStore(durable, clock), queue, SqliteKeyring(durable), overview, clock)
-    quick.close()
-    durable.close()
+    for one in (looking, quick, durable):
+        one.close()
 
 
 def aws(_: Path) -> AbstractContextManager[Backend]:
