@@ -1,11 +1,15 @@
 """Starts the service, submits single requests and the roll-up of all flights, waits, and shows what came of them.
 
-`make demo` runs it. It uses free ports and a folder of its own, which it names at the end.
+`make demo` runs it. It uses free ports and a folder of its own, which it names at the end. For as many seconds as `--watch`
+says it goes on with more of both, so that the page has something to show.
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import os
+import random
 import re
 import subprocess
 import sys
@@ -27,18 +31,25 @@ if TYPE_CHECKING:
 
 ACTIONS = Path(__file__).with_name("flights.py")
 LOOK_SECONDS = 0.1
+ROLL_UP_EVERY = 50
 
 
 def main() -> None:
     """Everything ended as finished, or it exits with 1."""
+    parser = argparse.ArgumentParser(description="Start the service, submit requests, show what came of them.")
+    parser.add_argument("--watch", type=float, default=0, metavar="SECONDS", help="go on for so long")
+    seconds = parser.parse_args().watch
     console = Console(width=110)
     folder = Path(tempfile.mkdtemp(prefix="acuse-demo-"))
     requests = [{"id": str(uuid.uuid4()), "action": "delay", "seconds": seconds} for seconds in (0.2, 0.5, 1.0)]
     requests.append({"id": str(uuid.uuid4()), "action": "flights", "asked_by": "the demo"})
-    with _service(folder) as url, httpx.Client(timeout=30) as client:
+    with _service(folder) as (url, page), httpx.Client(timeout=30) as client:
+        console.print(f"watch it at {page}")
         for request in requests:
             answer = client.post(url, json=request)
             console.print(f"POST {request['action']:<8} {answer.status_code} {answer.reason_phrase}")
+        with console.status(f"submitting more; watch it at {page}"):
+            _go_on(client, url, seconds)
         with console.status("waiting for the workers"):
             records = [_ended(client, url, request) for request in requests]
     console.print(_table(records))
@@ -54,9 +65,21 @@ def main() -> None:
     console.print(f"everything is in {folder}")
 
 
+def _go_on(client: httpx.Client, url: str, seconds: float) -> None:
+    """For so long there was always something new."""
+    until = time.monotonic() + seconds
+    for number in itertools.count(1):
+        if time.monotonic() >= until:
+            return
+        action = "delay" if number % ROLL_UP_EVERY else "flights"
+        more = {"seconds": random.lognormvariate(-1, 1)} if action == "delay" else {}  # noqa: S311  (no secret)
+        client.post(url, json={"id": str(uuid.uuid4()), "action": action, **more})
+        time.sleep(LOOK_SECONDS)
+
+
 @contextmanager
-def _service(folder: Path) -> Iterator[str]:
-    """The address of its requests."""
+def _service(folder: Path) -> Iterator[tuple[str, str]]:
+    """The addresses of its requests and of its page."""
     command = [
         sys.executable, "-m", "acuse", "serve", "--data", str(folder / "data"), "--port", "0", "--ops-port", "0",
         "--actions", str(ACTIONS),
@@ -66,12 +89,12 @@ def _service(folder: Path) -> Iterator[str]:
         lines: list[str] = []
         for line in process.stdout or ():
             lines.append(line)
-            if found := re.search(r"requests +(\S+)", line):
+            if page := re.search(r"page +(\S+)", line):
                 break
         else:
             sys.exit(f"the service did not start: {''.join(lines)}")
         try:
-            yield found[1]
+            yield re.findall(r"requests +(\S+)", "".join(lines))[0], page[1]
         finally:
             process.terminate()
 

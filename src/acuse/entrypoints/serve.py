@@ -21,6 +21,7 @@ Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a proce
 
 FIRST_STEP = """acuse is listening.
   requests  {public}{path}
+  page      {ops}/
   health    {ops}/health/ready
   data      {data}
   actions   {actions}
