@@ -1,7 +1,7 @@
 """Starts the service, submits single requests and the roll-up of all flights, waits, and shows what came of them.
 
-`make demo` runs it. It uses free ports and a folder of its own, which it names at the end. For as many seconds as `--watch`
-says it goes on with more of both, so that the page has something to show.
+`make demo` runs it. It uses free ports and a folder of its own, which it names at the end. For as many seconds as
+`--watch` says it goes on with more of both, so that the page has something to show.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _go_on(client: httpx.Client, url: str, seconds: float) -> None:
         if time.monotonic() >= until:
             return
         action = "delay" if number % ROLL_UP_EVERY else "flights"
-        more = {"seconds": random.lognormvariate(-1, 1)} if action == "delay" else {}  # noqa: S311  (no secret)
+        more = {"seconds": random.lognormvariate(-1, 1)} if action == "delay" else {}
         client.post(url, json={"id": str(uuid.uuid4()), "action": action, **more})
         time.sleep(LOOK_SECONDS)
 
