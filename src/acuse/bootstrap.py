@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 import os
 import sys
 from functools import cached_property
@@ -209,28 +208,3 @@ def _module(spec: str) -> ModuleType:
     sys.modules[name] = module
     found.loader.exec_module(module)
     return module
-
-
-def configure_logging(settings: Settings) -> None:
-    """Logs go to standard error, one line each, with what `extra` adds."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
-    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for library in ("botocore", "urllib3"):
-        logging.getLogger(library).setLevel(logging.WARNING)  # Below that they log credentials and what clients sent.
-
-
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-
-
-class _Formatter(logging.Formatter):
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (the name is logging's)
-        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
-        return super().formatMessage(record) + "".join(
-            f" {name}={_on_one_line(value)}" for name, value in extra.items()
-        )
-
-
-def _on_one_line(value: object) -> str:
-    text = str(value)
-    return text if text.isprintable() else repr(text)

@@ -14,3 +14,8 @@ def valid_traceparent(header: str) -> str | None:
     if _VERSION_00.fullmatch(header):
         return header
     return "00" + header[2:_LENGTH] if _LATER.fullmatch(header) else None
+
+
+def trace_id(traceparent: str) -> str:
+    """The trace that a valid header names."""
+    return traceparent.split("-", 2)[1]

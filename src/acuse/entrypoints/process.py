@@ -19,10 +19,11 @@ import uvloop
 
 from acuse.adapters.lifeline import die_with_parent
 from acuse.adapters.pulse import Pulse
-from acuse.bootstrap import Service, configure_logging, load_catalogue
+from acuse.bootstrap import Service, load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.api.openapi import text
+from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.ops.app import ops_app
 from acuse.entrypoints.protocol import MAX_PARTING, Protocol
 

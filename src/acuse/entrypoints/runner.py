@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from acuse.adapters.channel import CUT_OFF, Channel, Closed, Ready, Spent
 from acuse.adapters.footing import Footing
 from acuse.application.perform import perform
-from acuse.bootstrap import configure_logging, load_catalogue, part_results, run_limits
+from acuse.bootstrap import load_catalogue, part_results, run_limits
 from acuse.config import Settings
 from acuse.domain.task import Task
+from acuse.entrypoints.logs import UnderWay, configure_logging
 
 if TYPE_CHECKING:
     from acuse.application.actions import Catalogue
@@ -44,17 +45,18 @@ def main() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_environment(os.environ)
-    configure_logging(settings)
+    under_way = UnderWay()
+    configure_logging(settings, under_way)
     be_first_to_go()
     bound_memory(settings.max_memory)
     catalogue = load_catalogue(settings.actions)
     try:
-        serve(Channel(socket.socket(fileno=channel)), catalogue, settings)
+        serve(Channel(socket.socket(fileno=channel)), catalogue, settings, under_way)
     except Closed:
         _end(worker)
 
 
-def serve(channel: Channel, catalogue: Catalogue, settings: Settings) -> None:
+def serve(channel: Channel, catalogue: Catalogue, settings: Settings, under_way: UnderWay) -> None:
     """Performs task after task; raises Closed when the worker has gone."""
     results = part_results(settings)
     limits = run_limits(settings)
@@ -65,11 +67,12 @@ def serve(channel: Channel, catalogue: Catalogue, settings: Settings) -> None:
         task = channel.receive(None)
         if not isinstance(task, Task):
             raise Closed
+        under_way.task = task
         outcome = perform(task, catalogue, results, limits)
         if os.getpid() != runner:
             os._exit(0)  # A process that the run forked has come back from it; it has nothing to report.
         if left := footing.restore():
-            log.warning("runner replaced", extra={"request_id": task.id, "part": task.part, "because": left})
+            log.warning("runner replaced", extra={"because": left})
             channel.send(Spent())
         channel.send(outcome)
 

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from acuse.bootstrap import Service, configure_logging
+from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured
 from acuse.entrypoints.api.target import PATH
+from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.options import Actions, Data, Queue, Store, settings_with
 from acuse.entrypoints.process import end_process, run_worker
 from acuse.entrypoints.supervisor import Supervisor

@@ -6,8 +6,9 @@ import logging
 import os
 from functools import cache
 
-from acuse.bootstrap import Service, configure_logging
+from acuse.bootstrap import Service
 from acuse.config import Settings
+from acuse.entrypoints.logs import configure_logging
 
 LOG_FORMAT = "AWS_LAMBDA_LOG_FORMAT"
 SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
