@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from datetime import timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from acuse.adapters.aws.backend import AwsBackend
     from acuse.adapters.sqlite.backend import SqliteBackend
+    from acuse.adapters.tracing import Tracing
     from acuse.config import Settings
     from acuse.domain.finding import Finding
     from acuse.ports import Clock, Keyring, Overview, Queue, Store
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "acuse.actions"
 DATABASE = "acuse.db"
 BEATS_A_LEASE = 4
+PARTING = timedelta(seconds=3)
+"""How long a runner that is to end may go on sending what its runs have traced."""
 
 
 class Service:
@@ -58,6 +62,8 @@ class Service:
 
         Raises Misconfigured or StoreUnavailable, with what to do.
         """
+        if self.settings.tracing:
+            _tracing_adapter().sends(os.environ)
         if not self.settings.table:
             self._sqlite.inspect()
 
@@ -122,9 +128,15 @@ class Service:
     def _bounds(self) -> Mapping[str, int | None]:
         return self.catalogue.bounds()
 
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """What keeps spans and sends them; None where that was not asked for."""
+        return tracing_of(self.settings)
+
     def runner(self, **environment: str) -> ProcessRunner:
         """A process to run actions in, not yet started."""
-        return ProcessRunner({**os.environ, **self.settings.to_environment(), **environment})
+        environment = {**os.environ, **self.settings.to_environment(), **environment}
+        return ProcessRunner(environment, parting=PARTING if self.settings.tracing else None)
 
     def worker(self, polled: Callable[[], None]) -> Worker:
         """A worker with its runners, not yet running."""
@@ -140,6 +152,21 @@ class Service:
             random=Random(),  # noqa: S311  (spreads retries; no secret)
             polled=polled,
         )
+
+
+def tracing_of(settings: Settings) -> Tracing | None:
+    """What keeps the spans of a process and sends them; None where that was not asked for. Raises Misconfigured."""
+    return _tracing_adapter().Tracing() if settings.tracing else None
+
+
+def _tracing_adapter() -> ModuleType:
+    try:
+        from acuse.adapters import tracing  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        raise Misconfigured("traces need more packages: pip install acuse[otel]") from error
+    return tracing
 
 
 def run_limits(settings: Settings) -> Limits:

@@ -129,6 +129,9 @@ class Runner(Protocol):
     def kill(self) -> None:
         """The process and those it started in its group are gone, whatever they were doing."""
 
+    def end(self) -> None:
+        """The same, with nothing under way: what the process had to see to before, it could."""
+
 
 class Clock(Protocol):
     """The time."""

@@ -98,6 +98,9 @@ class Scripted:
     def kill(self) -> None:
         self.kills += 1
 
+    def end(self) -> None:
+        self.kill()
+
 
 class Moody(MemoryStore):
     """Fails so many settlings or readings."""

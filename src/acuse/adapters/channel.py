@@ -30,7 +30,11 @@ class Spent(msgspec.Struct, frozen=True, tag=True):
     """The outcome that follows is the runner's last: its run left behind what the next must not meet."""
 
 
-Message = Task | Ready | Spent | Done | Planned | Again | Failed
+class Over(msgspec.Struct, frozen=True, tag=True):
+    """No task will follow: the runner may end in order."""
+
+
+Message = Task | Ready | Spent | Over | Done | Planned | Again | Failed
 
 
 class Closed(Exception):

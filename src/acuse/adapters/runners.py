@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from acuse.adapters.channel import CUT_OFF, Channel, Closed, Ready, Spent
+from acuse.adapters.channel import CUT_OFF, Channel, Closed, Over, Ready, Spent
 from acuse.domain.errors import RunnerUnavailable
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Failure, Reason
@@ -28,9 +28,10 @@ START_SECONDS = 60.0
 class ProcessRunner:
     """See Runner. The process is started when it is first needed, and again after it is gone. For one thread."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """`environment`: what the process reads its settings from."""
+    def __init__(self, environment: Mapping[str, str], *, parting: timedelta | None = None) -> None:
+        """`environment`: what the process reads its settings from; `parting`: how long it may take to end in order."""
         self._environment = dict(environment)
+        self._parting = parting
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._lifeline: int | None = None
@@ -79,6 +80,14 @@ class ProcessRunner:
             os.close(self._lifeline)
         self._channel = self._process = self._lifeline = None
         self._is_spent = False
+
+    def end(self) -> None:
+        """See Runner."""
+        if self._parting is not None and self._process is not None and self._channel is not None:
+            with contextlib.suppress(Closed, subprocess.TimeoutExpired):
+                self._channel.send(Over())
+                self._process.wait(self._parting.total_seconds())
+        self.kill()
 
     @property
     def _running(self) -> Channel:

@@ -12,19 +12,20 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acuse.adapters.channel import CUT_OFF, Channel, Closed, Ready, Spent
+from acuse.adapters.channel import CUT_OFF, Channel, Closed, Over, Ready, Spent
 from acuse.adapters.footing import Footing
 from acuse.application.perform import perform
-from acuse.bootstrap import load_catalogue, part_results, run_limits
+from acuse.bootstrap import load_catalogue, part_results, run_limits, tracing_of
 from acuse.config import Settings
 from acuse.domain.task import Task
 from acuse.entrypoints.logs import UnderWay, configure_logging
 
 if TYPE_CHECKING:
+    from acuse.adapters.tracing import Tracing
     from acuse.application.actions import Catalogue
 
 log = logging.getLogger("acuse.entrypoints.runner")
@@ -49,15 +50,23 @@ def main() -> None:
     configure_logging(settings, under_way)
     be_first_to_go()
     bound_memory(settings.max_memory)
+    tracing = tracing_of(settings)
     catalogue = load_catalogue(settings.actions)
+    if tracing is not None:
+        tracing.adopt()
     try:
-        serve(Channel(socket.socket(fileno=channel)), catalogue, settings, under_way)
+        serve(Channel(socket.socket(fileno=channel)), catalogue, settings, under_way, tracing)
     except Closed:
         _end(worker)
+    if tracing is not None:
+        tracing.close()
+    os._exit(0)
 
 
-def serve(channel: Channel, catalogue: Catalogue, settings: Settings, under_way: UnderWay) -> None:
-    """Performs task after task; raises Closed when the worker has gone."""
+def serve(
+    channel: Channel, catalogue: Catalogue, settings: Settings, under_way: UnderWay, tracing: Tracing | None = None
+) -> None:
+    """Performs task after task, until no other follows; raises Closed when the worker has gone."""
     results = part_results(settings)
     limits = run_limits(settings)
     runner = os.getpid()
@@ -65,10 +74,13 @@ def serve(channel: Channel, catalogue: Catalogue, settings: Settings, under_way:
     channel.send(Ready())
     while True:
         task = channel.receive(None)
+        if isinstance(task, Over):
+            return
         if not isinstance(task, Task):
             raise Closed
         under_way.task = task
-        outcome = perform(task, catalogue, results, limits)
+        with nullcontext() if tracing is None else tracing.below(task.traceparent):
+            outcome = perform(task, catalogue, results, limits)
         if os.getpid() != runner:
             os._exit(0)  # A process that the run forked has come back from it; it has nothing to report.
         if left := footing.restore():
