@@ -7,7 +7,6 @@ import logging
 import math
 import os
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from structlog.processors import JSONRenderer, format_exc_info
@@ -85,7 +84,7 @@ def _object(_logger: object, _name: str, told: EventDict) -> EventDict:
     record: logging.LogRecord = told.pop("_record")
     told.pop("_from_structlog")
     room = _Room(MAX_LINE)
-    line: EventDict = {
+    line: dict[str, Any] = {
         "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
         "level": room.text(record.levelname),
         "event": room.text(told.pop("event")),
@@ -96,7 +95,7 @@ def _object(_logger: object, _name: str, told: EventDict) -> EventDict:
     ends = {name: room.end(trace) for name, trace in traces.items() if trace}
     line.update({name: room.value(told.pop(name)) for name in SUBJECT if name in told})
     line.update(room.members(told.items()))
-    return line | ends
+    return {**line, **ends}
 
 
 class _Room:
@@ -125,10 +124,21 @@ class _Room:
     def members(self, items: Iterable[tuple[object, object]], levels: int = MAX_LEVELS) -> dict[str, Any]:
         """As many as there is room for."""
         found: dict[str, Any] = {}
-        for name, value in islice(items, MAX_ITEMS):
-            if self._left <= 0:
+        for name, value in items:
+            if self._left <= 0 or len(found) == MAX_ITEMS:
+                found[LEFT_OUT] = LEFT_OUT
                 break
-            found[self.text(str(name))] = self.value(value, levels)
+            told = self.text(str(name))
+            found[told] = self.value(value, levels)
+        return found
+
+    def _items(self, values: Iterable[object], levels: int) -> list[Any]:
+        found: list[Any] = []
+        for value in values:
+            if self._left <= 0 or len(found) == MAX_ITEMS:
+                found.append(LEFT_OUT)
+                break
+            found.append(self.value(value, levels))
         return found
 
     def _value(self, value: object, levels: int) -> Any:
@@ -139,16 +149,12 @@ class _Room:
                 return int(value)
             case float() if math.isfinite(value):
                 return float(value)
-            case bytes() | bytearray():
-                return self.text(repr(bytes(value[:MAX_TEXT])))
-            case dict() | list() | tuple() | set() | frozenset() if not levels:
-                return LEFT_OUT
             case dict():
-                return self.members(value.items(), levels - 1)
+                return self.members(value.items(), levels - 1) if levels else LEFT_OUT
             case list() | tuple() | set() | frozenset():
-                return [self.value(one, levels - 1) for one in islice(value, MAX_ITEMS) if self._left > 0]
+                return self._items(value, levels - 1) if levels else LEFT_OUT
             case _:
-                return self.text(str(value))
+                return self.text(_written(value))
 
     def _fitting(self, text: str, most: int, cut: Callable[[int], str]) -> str:
         size, told = 0, text
@@ -159,3 +165,7 @@ class _Room:
                 break
         self._left -= size
         return told
+
+
+def _written(value: object) -> str:
+    return repr(bytes(value[:MAX_TEXT])) if isinstance(value, bytes | bytearray) else str(value)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_type_hints
 
 import msgspec
 
+from acuse.application.subject import subject
 from acuse.domain.errors import FieldError, Invalid, Misconfigured
 from acuse.domain.policy import Policy
 from acuse.domain.record import STAMPS
@@ -88,7 +89,7 @@ class ActionType:
             raise Misconfigured(f"{tag}: these names belong to the service: {', '.join(reserved)}")
         self._forbids_id = cls.__struct_config__.forbid_unknown_fields and "id" not in names
 
-    def decode(self, body: bytes) -> Action:
+    def decode(self, body: bytes, submission: Submission | None = None) -> Action:
         """The action with its fields; Invalid with a pointer if a field does not fit."""
         if self._forbids_id:
             members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
@@ -99,7 +100,8 @@ class ActionType:
         except msgspec.ValidationError as error:
             raise Invalid([_field_error(str(error))]) from error
         except Exception as error:
-            log.exception("an action's own check failed", extra={"action": self.tag})
+            about = subject(submission.id, traceparent=submission.traceparent) if submission else {}
+            log.exception("an action's own check failed", extra={"action": self.tag, **about})
             raise Invalid([FieldError("#", "the action cannot take these fields")]) from error
 
 
@@ -129,7 +131,7 @@ class Catalogue(Mapping[str, ActionType]):
         found = self._types.get(submission.action)
         if found is None:
             raise Invalid([FieldError(pointer("action"), f"unknown action; one of: {', '.join(self)}")])
-        found.decode(submission.body)
+        found.decode(submission.body, submission)
 
     def bounds(self) -> dict[str, int | None]:
         """How many runs of each action may be under way at once; None: any number."""

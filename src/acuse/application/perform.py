@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from acuse.application.actions import Action, ActionType, Catalogue, Run, _this_run
+from acuse.application.subject import subject
 from acuse.domain.errors import Fail, Invalid, Retry
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Failure, Reason
@@ -79,7 +80,7 @@ def _outcome_of(error: BaseException, task: Task) -> Outcome:
 
 def _log(error: BaseException, task: Task) -> None:
     shown = error if len(_text(error)) <= MAX_LOGGED else None
-    log.warning("run raised", extra={"request_id": task.id, "part": task.part}, exc_info=shown)
+    log.warning("run raised", extra=subject(task.id, task.part, task.traceparent), exc_info=shown)
 
 
 def _call(task: Task, found: ActionType, action: Action, results: Results, limits: Limits) -> Outcome:
