@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from acuse.adapters.aws.expressions import insert
 from acuse.adapters.aws.items import integer, number, text
 from acuse.adapters.aws.message import turn_of
-from acuse.adapters.aws.table import Statement, Unmet, insert
+from acuse.adapters.aws.table import Statement, Unmet
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Key, Status, rfc3339
 

@@ -6,10 +6,11 @@ import secrets
 from typing import TYPE_CHECKING
 
 from acuse.adapters.aws.endings import settle
+from acuse.adapters.aws.expressions import insert
 from acuse.adapters.aws.items import item_of, part_from, record_from
 from acuse.adapters.aws.plans import plan, reopen
 from acuse.adapters.aws.purge import count, purge
-from acuse.adapters.aws.table import Statement, Unmet, insert
+from acuse.adapters.aws.table import Statement, Unmet
 from acuse.adapters.aws.together import add_together
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added, Addition, Existing, Together

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.calls import PASSING, TROUBLE, Refused, Tries, code_of, is_passing, patiently
+from acuse.adapters.aws.expressions import expressed
 from acuse.adapters.aws.items import key_of, native_key
 from acuse.domain.errors import StoreUnavailable
 
@@ -27,6 +28,7 @@ MAX_KEYS = 100
 MAX_CALL = 1_048_576
 """Bytes of values in one call; as typed JSON they are several times as many, and DynamoDB takes 16 MB."""
 UNMET = frozenset({"DuplicateItem", "ConditionalCheckFailed"})
+SEEN_OF_ALL = ("id", "_part", "status", "created_at")
 
 
 class Statement(NamedTuple):
@@ -79,41 +81,47 @@ class Table:
 
     def collection(self, id_: str, page_size: int | None = None) -> Iterator[Item]:
         """The request and all its parts, without what they hold; read by so many, or by what fits."""
-        wanted = {"#id": "id", "#part": "_part", "#status": "status", "#created_at": "created_at"}
-        query = {
-            "TableName": self.name,
-            "KeyConditionExpression": "#id = :id",
-            "ProjectionExpression": ", ".join(wanted),
-            "ExpressionAttributeNames": wanted,
-            "ExpressionAttributeValues": {":id": {"S": id_}},
-            "ConsistentRead": True,
-            **({"Limit": page_size} if page_size else {}),
-        }
-        page: dict[str, Any] = {"LastEvaluatedKey": None}
-        while "LastEvaluatedKey" in page:
-            start = {"ExclusiveStartKey": key} if (key := page["LastEvaluatedKey"]) else {}
-            page = patiently(self._patience, partial(self._client.query, **query, **start))
-            if "Items" not in page:
-                raise StoreUnavailable("DynamoDB gave no answer that can be understood")
-            yield from page["Items"]
+        limit = {"Limit": page_size} if page_size else {}
+        return self.query("#id = :id", {"id": {"S": id_}}, SEEN_OF_ALL, ConsistentRead=True, **limit)
+
+    def query(
+        self, condition: str, values: Mapping[str, Attribute], names: Sequence[str] = (), **options: Any
+    ) -> Iterator[Item]:
+        """All the items of one partition key that fit the condition on the keys. No names: whole items."""
+        after: Item | None = None
+        while True:
+            items, after = self.page_of_query(condition, values, names, after, **options)
+            yield from items
+            if after is None:
+                return
+
+    def page_of_query(
+        self,
+        condition: str,
+        values: Mapping[str, Attribute],
+        names: Sequence[str],
+        after: Item | None,
+        *,
+        filtered: str = "",
+        **options: Any,
+    ) -> tuple[list[Item], Item | None]:
+        """The next of them, and where to go on, if anywhere."""
+        (condition, filtered, wanted), placeholders = expressed(values, condition, filtered, _wanted(names))
+        asked = {"KeyConditionExpression": condition, **_given(filtered, wanted, after)}
+        call = partial(self._client.query, TableName=self.name, **asked, **placeholders, **options)
+        answer = patiently(self._patience, call)
+        return _items(answer), answer.get("LastEvaluatedKey")
 
     def scan(
         self, condition: str, values: Mapping[str, Attribute], names: Sequence[str], page_size: int, after: Key | None
     ) -> tuple[list[Item], Key | None]:
         """Of the next items those that fit the condition; and where to go on, if anywhere. No names: whole items."""
-        wanted, condition, placeholders = _expressed(", ".join(f"#{name}" for name in names), condition, values)
-        start = {} if after is None else {"ExclusiveStartKey": native_key(after)}
-        asked = {
-            "FilterExpression": condition,
-            "Limit": page_size,
-            **({"ProjectionExpression": wanted} if names else {}),
-        }
-        call = partial(self._client.scan, TableName=self.name, **asked, **placeholders, **start)
+        (condition, wanted), placeholders = expressed(values, condition, _wanted(names))
+        asked = _given(condition, wanted, None if after is None else native_key(after))
+        call = partial(self._client.scan, TableName=self.name, Limit=page_size, **asked, **placeholders)
         answer = patiently(self._patience, call)
-        if "Items" not in answer:
-            raise StoreUnavailable("DynamoDB gave no answer that can be understood")
         last = answer.get("LastEvaluatedKey")
-        return answer["Items"], last and key_of(last)
+        return _items(answer), last and key_of(last)
 
     def update(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> Item | Unmet:
         """The item as it is afterwards. Both expressions name attributes as `#name`."""
@@ -133,7 +141,7 @@ class Table:
 
     def change(self, key: Key, change: str, condition: str, values: Mapping[str, Attribute]) -> dict[str, Any]:
         """The same as one item of a transaction."""
-        change, condition, placeholders = _expressed(change, condition, values)
+        (change, condition), placeholders = expressed(values, change, condition)
         return {
             "TableName": self.name,
             "Key": native_key(key),
@@ -222,28 +230,21 @@ class Table:
         raise StoreUnavailable(problem)
 
 
-@lru_cache(maxsize=256)
-def insert(table: str, names: tuple[str, ...]) -> str:
-    """The statement that adds an item with these attributes, if its key is new. Names must be plain."""
-    members = ", ".join(f"'{name}': ?" for name in names)
-    return f'INSERT INTO "{table}" VALUE {{{members}}}'
+def _wanted(names: Sequence[str]) -> str:
+    return ", ".join(f"#{name}" for name in names)
 
 
-def _expressed(first: str, second: str, values: Mapping[str, Attribute]) -> tuple[str, str, dict[str, Any]]:
-    """Both expressions, and what their placeholders stand for."""
-    # Whether a placeholder may begin with an underscore, AWS leaves open.
-    first, second = first.replace("#_", "#own_"), second.replace("#_", "#own_")
-    words = f"{first} {second}".replace(",", " ").replace("(", " ").replace(")", " ").split()
-    placeholders = {
-        "ExpressionAttributeNames": {word: _attribute_name(word) for word in words if word[0] == "#"},
-        "ExpressionAttributeValues": {word: values[word[1:]] for word in words if word[0] == ":"},
-    }
-    return first, second, placeholders
+def _given(filtered: str, wanted: str, after: Item | None) -> dict[str, Any]:
+    """What a reading is asked with; what is empty may not be named."""
+    asked = {"FilterExpression": filtered, "ProjectionExpression": wanted, "ExclusiveStartKey": after}
+    return {name: one for name, one in asked.items() if one}
 
 
-def _attribute_name(placeholder: str) -> str:
-    name = placeholder[1:]
-    return f"_{name.removeprefix('own_')}" if name.startswith("own_") else name
+def _items(answer: Mapping[str, Any]) -> list[Item]:
+    if "Items" not in answer:
+        raise StoreUnavailable("DynamoDB gave no answer that can be understood")
+    items: list[Item] = answer["Items"]
+    return items
 
 
 def _fitting(statements: Iterable[Statement]) -> Iterator[list[Statement]]:
