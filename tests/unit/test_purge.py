@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from acuse.domain.errors import Misconfigured
-from acuse.entrypoints.purge import moment_before
+from acuse.entrypoints.moments import moment_before
 from tests.requests import CREATED
 
 

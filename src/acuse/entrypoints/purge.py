@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from acuse.bootstrap import Service
-from acuse.domain.errors import Misconfigured
+from acuse.entrypoints.moments import moment_before
 from acuse.entrypoints.options import Data, Store, existing
 from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
+    from datetime import datetime
 
     from acuse.domain.purged import Purged
 
@@ -24,8 +23,6 @@ STEP, PAUSE = 64, 3
 """Requests and parts at once, and times as long as that took for the others who write to the file."""
 TABLE_STEP = 1_000
 """In a table nobody waits for it."""
-AGE = re.compile(r"([0-9]{1,18})([smhd])")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 OlderThan = Annotated[str, typer.Option(help="How long ago they ended at least: a number and s, m, h or d, as in 90d.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them and delete nothing.")]
@@ -48,17 +45,6 @@ def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, sto
             yield SoFar(_told(requests, parts, dry=dry_run), is_over=step.next is None)
 
     take_steps(steps, _told(0, 0, dry=dry_run))
-
-
-def moment_before(now: datetime, age: str) -> datetime:
-    """When it was so long ago. Raises Misconfigured for what is no age."""
-    match = AGE.fullmatch(age)
-    if match is None or not int(match[1]):
-        raise Misconfigured(f"{age!r} is no age: a number above 0 and a unit (s, m, h or d), such as 90d, is wanted")
-    try:
-        return now - timedelta(**{UNITS[match[2]]: int(match[1])})
-    except OverflowError as error:
-        raise Misconfigured(f"{age} ago there was no year yet") from error
 
 
 def _steps(service: Service, before: datetime, stopped: threading.Event, *, dry: bool) -> Iterator[Purged]:

@@ -8,8 +8,8 @@ import typer
 
 from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured
+from acuse.entrypoints.moments import moment_before
 from acuse.entrypoints.options import Queue, Store, settings_with
-from acuse.entrypoints.purge import moment_before
 from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
