@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.runners import ProcessRunner
 from acuse.application.actions import Action, Catalogue
+from acuse.application.events import Observe, ignore
 from acuse.application.perform import Limits
 from acuse.application.worker import Worker
 from acuse.domain.errors import Misconfigured
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "acuse.actions"
 DATABASE = "acuse.db"
 BEATS_A_LEASE = 4
-PARTING = timedelta(seconds=3)
+PARTING = timedelta(seconds=2)
 """How long a runner that is to end may go on sending what its runs have traced."""
 
 
@@ -138,7 +139,7 @@ class Service:
         environment = {**os.environ, **self.settings.to_environment(), **environment}
         return ProcessRunner(environment, parting=PARTING if self.settings.tracing else None)
 
-    def worker(self, polled: Callable[[], None]) -> Worker:
+    def worker(self, polled: Callable[[], None], observe: Observe = ignore) -> Worker:
         """A worker with its runners, not yet running."""
         lease = self.settings.visibility if self.settings.table else self.settings.lease
         return Worker(
@@ -151,6 +152,7 @@ class Service:
             drain=self.settings.drain,
             random=Random(),  # noqa: S311  (spreads retries; no secret)
             polled=polled,
+            observe=observe,
         )
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 NAME = "acuse"
 SEND_MILLISECONDS = 1_000
 """How long an ended span waits for others; OpenTelemetry's own 5 s are what a process that is killed would lose."""
-PARTING_SECONDS = 2.0
+PARTING_SECONDS = 1.0
 """How long the end of a process waits for what is still to be sent."""
 QUIET_SECONDS = 300.0
 """Between two lines that say the same about spans that could not be sent."""

@@ -9,6 +9,7 @@ from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.answers import CODINGS, JSON, NDJSON, TAKEN, Refused
 from acuse.entrypoints.api.preferences import NONE, Preferences, parse_prefer
 from acuse.entrypoints.api.target import PATH, is_served
+from acuse.entrypoints.api.traced import NOBODY, SPAN, Told
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -22,6 +23,7 @@ class Head(NamedTuple):
     length: int | None
     trace: str | None
     prefer: Preferences
+    span: Told
 
 
 def read_head(scope: MutableMapping[str, Any]) -> tuple[Head | Refused, str | None]:
@@ -49,13 +51,18 @@ def read_head(scope: MutableMapping[str, Any]) -> tuple[Head | Refused, str | No
         elif name == b"authorization":
             authorization = _joined(authorization, value)
     return (
-        _head(media_type, coding, length, trace, prefer),
+        _head(media_type, coding, length, trace, prefer, scope.get(SPAN, NOBODY)),
         None if authorization is None else authorization.decode("latin-1"),
     )
 
 
 def _head(
-    media_type: bytes | None, coding: bytes | None, length: int | None, trace: bytes | None, prefer: bytes | None
+    media_type: bytes | None,
+    coding: bytes | None,
+    length: int | None,
+    trace: bytes | None,
+    prefer: bytes | None,
+    span: Told,
 ) -> Head | Refused:
     essence = JSON if media_type == JSON else _essence(media_type or b"")
     if essence not in (JSON, NDJSON):
@@ -71,6 +78,7 @@ def _head(
         length=length,
         trace=None if trace is None else valid_traceparent(trace.decode("latin-1")),
         prefer=NONE if prefer is None else parse_prefer(prefer.decode("latin-1")),
+        span=span,
     )
 
 
