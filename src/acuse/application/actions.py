@@ -11,10 +11,10 @@ from typing import Any, ClassVar, get_type_hints
 
 import msgspec
 
-from acuse.application.subject import subject
 from acuse.domain.errors import FieldError, Invalid, Misconfigured
 from acuse.domain.policy import Policy
 from acuse.domain.record import STAMPS
+from acuse.domain.subject import subject
 from acuse.domain.submission import Submission, pointer
 
 

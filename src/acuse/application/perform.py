@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from acuse.application.actions import Action, ActionType, Catalogue, Run, _this_run
-from acuse.application.subject import subject
 from acuse.domain.errors import Fail, Invalid, Retry
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Failure, Reason
+from acuse.domain.subject import subject
 from acuse.domain.submission import MAX_DEPTH
 from acuse.domain.task import Step, Task
 

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from acuse.adapters.text_log import TextFormatter
-from acuse.application.subject import subject
+from acuse.domain.subject import subject
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from acuse.domain.errors import StoreUnavailable
+from acuse.domain.subject import subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ class Gate:
         try:
             return None if self._permits.take(message.action, bound, token, now, until) else self._postpone
         except StoreUnavailable as error:
-            log.warning("no permit to be had", extra={"action": message.action, "error": str(error)})
+            log.warning("no permit to be had", extra={**_about(message), "error": str(error)})
             return self._postpone
 
     def stay(self, message: Message, token: bytes, until: datetime) -> None:
@@ -61,4 +62,8 @@ class Gate:
         try:
             self._permits.give_back(message.action, token)
         except StoreUnavailable as error:
-            log.warning("permit not given back", extra={"action": message.action, "error": str(error)})
+            log.warning("permit not given back", extra={**_about(message), "error": str(error)})
+
+
+def _about(message: Message) -> dict[str, object]:
+    return {**subject(message.id, message.part), "action": message.action}

@@ -159,7 +159,7 @@ class Api:
 
     async def _ended(self, record: Record, seconds: int, receive: Receive) -> Record:
         """The record when it has ended or the time is over, unless the client leaves: then Gone."""
-        ended = asyncio.create_task(self._waiting.ended(record.id, seconds))
+        ended = asyncio.create_task(self._waiting.ended(record.id, seconds, record.traceparent))
         left = asyncio.create_task(receive())
         try:
             await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Status
+from acuse.domain.subject import subject
 
 if TYPE_CHECKING:
     from acuse.domain.record import Record
@@ -42,7 +43,7 @@ class Waiting:
         """Somebody came who is due before the next look, or the last one left."""
         self._is_over = False
 
-    async def ended(self, id_: str, seconds: float) -> Record | None:
+    async def ended(self, id_: str, seconds: float, traceparent: str | None = None) -> Record | None:
         """The record once the request has ended; None if it has not after so many seconds."""
         if self._is_over or not seconds:
             return None
@@ -60,7 +61,7 @@ class Waiting:
             pass
         finally:
             self._leave(waiter)
-        return await self._at_last(id_)
+        return await self._at_last(id_, traceparent)
 
     def end(self) -> None:
         """Nobody waits any longer."""
@@ -103,12 +104,12 @@ class Waiting:
                 waiter.ended.set_result(record)
             waiter.due = loop.time() + max(FIRST_SECONDS, SHARE * (now - waiter.since))
 
-    async def _at_last(self, id_: str) -> Record | None:
+    async def _at_last(self, id_: str, traceparent: str | None) -> Record | None:
         """What ended since the last look is told too."""
         try:
             return (await self._found({id_})).get(id_)
         except Exception:
-            log.exception("cannot see whether it has ended", extra={"request_id": id_})
+            log.exception("cannot see whether it has ended", extra=subject(id_, traceparent=traceparent))
             return None
 
     async def _found(self, ids: set[str]) -> dict[str, Record]:

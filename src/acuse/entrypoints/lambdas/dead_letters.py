@@ -11,6 +11,7 @@ from acuse.adapters.aws.message import decode
 from acuse.application.execute import Drop, task_for
 from acuse.domain.delivery import Ending
 from acuse.domain.record import Failure, Reason
+from acuse.domain.subject import subject
 from acuse.entrypoints.lambdas.messages import each_message
 from acuse.entrypoints.lambdas.service import service
 
@@ -41,4 +42,9 @@ def _end(record: SQSRecord) -> None:
     parts = made.store.parts([message.key] if message.part else [])
     if isinstance(task_for(delivery, records, parts, made.catalogue), Drop):
         return
-    made.store.settle([Ending(delivery=delivery, at=made.clock.now(), error=FAILURE)])
+    [is_recorded] = made.store.settle([Ending(delivery=delivery, at=made.clock.now(), error=FAILURE)])
+    if is_recorded:
+        request = records[message.id]
+        about = subject(message.id, message.part, request.traceparent)
+        text = "part failed" if message.part else "request failed"
+        log.warning(text, extra={**about, "action": request.action, "reason": FAILURE.reason.value})
