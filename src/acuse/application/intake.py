@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from acuse.application.events import Committed, Observe, guarded, ignore
 from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable, Unavailable
-from acuse.domain.outcome import Addition, Conflict, Existing, Together
+from acuse.domain.outcome import Added, Addition, Conflict, Existing, Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +63,7 @@ class Intake(Generic[W]):
         max_waiting_bytes: int,
         max_batch: int,
         committed: Callable[[], None] | None,
+        observe: Observe = ignore,
     ) -> None:
         """Nothing runs before `start`. Bounds: submissions and bytes not yet stored, submissions a commit.
 
@@ -74,6 +77,7 @@ class Intake(Generic[W]):
         self._max_waiting_bytes = max_waiting_bytes
         self._max_batch = max_batch
         self._committed = committed
+        self._observe = guarded(observe)
         self._gathering: SimpleQueue[Offer[W] | None] = SimpleQueue()
         # Two counters of each kind, each written by one thread only: no lock on the way in.
         self._offered = self._offered_bytes = 0
@@ -155,8 +159,10 @@ class Intake(Generic[W]):
         submissions = [submission for offer in offers for submission in offer.submissions]
         try:
             now = self._clock.now()
+            began = monotonic()
             added = add([submission.accepted(now) for submission in submissions])
-            replies = iter([judge(*pair) for pair in zip(submissions, added, strict=True)])
+            seconds = monotonic() - began
+            judged = [judge(*pair) for pair in zip(submissions, added, strict=True)]
         except Unavailable as error:
             log.warning("commit failed", extra={"submissions": len(submissions), "error": str(error)})
             return [(offer.waiter, [error] * len(offer.submissions)) for offer in offers]
@@ -169,6 +175,9 @@ class Intake(Generic[W]):
             log.warning("not stored", extra={"submissions": len(refused), "error": str(refused[0])})
         elif self._committed is not None:
             self._committed()
+        if submissions:
+            self._observe(Committed(len(submissions), seconds, actions_of(judged, Added), actions_of(judged, Existing)))
+        replies = iter(judged)
         return [(offer.waiter, list(islice(replies, len(offer.submissions)))) for offer in offers]
 
 
@@ -177,6 +186,11 @@ def judge(submission: Submission, added: Addition | Together) -> Together | Stor
     if isinstance(added, Existing) and added.record.fingerprint != submission.fingerprint:
         return Conflict(added.record)
     return added
+
+
+def actions_of(replies: Sequence[Reply], kind: type[Added | Existing]) -> Counter[str]:
+    """How many of each action have a reply of that kind."""
+    return Counter([one.record.action for one in replies if isinstance(one, kind)])
 
 
 def _size(submissions: Sequence[Submission]) -> int:

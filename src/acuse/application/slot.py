@@ -11,16 +11,17 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from acuse.application.events import Ended, LeaseLost, Observe, Ran, Started, guarded, ignore, outcome_of
 from acuse.application.execute import Decision, Drop, Plan, Release, decide, forgone, policy_of, task_for
 from acuse.application.pace import Pace
 from acuse.application.perform import MAX_DETAIL
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import Unavailable
 from acuse.domain.outcome import Again, Outcome
-from acuse.domain.record import Failure, Key, Reason, part_keys
+from acuse.domain.record import Failure, Key, Reason, Record, Status, part_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from random import Random
     from threading import Event
 
@@ -62,6 +63,7 @@ class Slot:
         draining: Event,
         killing: Event,
         polled: Callable[[], None],
+        observe: Observe = ignore,
     ) -> None:
         """`draining`: take nothing new; `killing`: give back even what is under way; `polled`: the queue answered."""
         self._store = store
@@ -74,6 +76,9 @@ class Slot:
         self._draining = draining
         self._killing = killing
         self._polled = polled
+        self._observe = guarded(observe)
+        self._records: Mapping[str, Record] = {}
+        """Of what was taken last."""
         self._pace = Pace()
         self._deadline = math.inf
 
@@ -123,7 +128,7 @@ class Slot:
     def _assign(self, deliveries: Sequence[Delivery]) -> list[Assignment]:
         """What has to be run; the rest is ended or dropped here."""
         keys = [one.key for one in deliveries]
-        records = self._store.get(sorted({key.id for key in keys}))
+        records = self._records = self._store.get(sorted({key.id for key in keys}))
         parts = self._store.parts([key for key in keys if key.part])
         assigned: list[Assignment] = []
         decided: list[Decision] = []
@@ -185,10 +190,13 @@ class Slot:
             self._runner.begin(task)
             begun.add(delivery.key)
             started = monotonic()
+            self._observe(Started(task.action, task.step))
             while (outcome := self._outcome(task, started)) is None and not self._killing.is_set():
                 self._apply(decided)
                 self._may_begin(waiting, began)
-            self._pace.observe(task.action, monotonic() - started)
+            seconds = monotonic() - started
+            self._pace.observe(task.action, seconds)
+            self._observe(Ran(task.action, task.step, outcome_of(outcome), seconds))
             if outcome is None:
                 self._runner.kill()
                 self._give_back([(delivery, task)])
@@ -233,11 +241,11 @@ class Slot:
         if endings:
             recorded = self._persist(partial(self._store.settle, endings))
             for ending, done in zip(endings, recorded, strict=True):
-                if not done:
-                    log.warning("ended elsewhere", extra={"request_id": ending.delivery.key.id})
+                self._tell(ending, is_recorded=done)
         for one in decided:
             if isinstance(one, Plan):
-                self._persist(partial(self._store.plan, one.delivery, one.parts))
+                if not self._persist(partial(self._store.plan, one.delivery, one.parts)):
+                    self._observe(LeaseLost())
             elif isinstance(one, Release):
                 self._persist(partial(self._queue.release, [one.delivery], one.delay, charged=True))
         done_with = [one.delivery for one in decided if not isinstance(one, Release)]
@@ -245,6 +253,17 @@ class Slot:
             self._queue.ack(done_with)
         self._heartbeat.drop([one.delivery for one in decided])
         decided.clear()
+
+    def _tell(self, ending: Ending, *, is_recorded: bool) -> None:
+        key = ending.delivery.key
+        if not is_recorded:
+            log.warning("ended elsewhere", extra={"request_id": key.id})
+            self._observe(LeaseLost())
+        elif not key.part:
+            record = self._records[key.id]
+            outcome = Status.FINISHED if ending.error is None else ending.error.reason
+            seconds = (ending.at - record.created_at).total_seconds()
+            self._observe(Ended(record.action, outcome.value, max(0.0, seconds)))
 
     def _persist(self, write: Callable[[], T]) -> T:
         """What the write returned; while the store is unavailable it is tried again, for the work is already done."""

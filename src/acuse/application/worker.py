@@ -8,6 +8,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from acuse.application.events import Observe, guarded, ignore
 from acuse.application.heartbeat import Heartbeat
 from acuse.application.slot import Slot
 
@@ -38,6 +39,7 @@ class Worker:
         drain: timedelta,
         random: Random,
         polled: Callable[[], None],
+        observe: Observe = ignore,
     ) -> None:
         """`beat`: between renewals of leases; `drain`: how long runs under way may go on after `stop`."""
         self._drain = drain
@@ -45,6 +47,7 @@ class Worker:
         self._draining = Event()
         self._killing = Event()
         self._heartbeat = Heartbeat(queue, beat, polled)
+        observe = guarded(observe)
         self._threads = [
             Thread(
                 name=f"acuse-slot-{number}",
@@ -59,6 +62,7 @@ class Worker:
                     draining=self._draining,
                     killing=self._killing,
                     polled=polled,
+                    observe=observe,
                 ).run,
             )
             for number, runner in enumerate(runners, 1)

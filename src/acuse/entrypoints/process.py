@@ -19,13 +19,16 @@ import uvloop
 
 from acuse.adapters.lifeline import die_with_parent
 from acuse.adapters.pulse import Pulse
+from acuse.application.events import Observe, Refused, guarded, ignore
 from acuse.bootstrap import Service, load_catalogue
 from acuse.config import Settings
+from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.ops.app import ops_app
 from acuse.entrypoints.protocol import MAX_PARTING, Protocol
+from acuse.entrypoints.refusals import overloaded
 
 if TYPE_CHECKING:
     import asyncio
@@ -81,20 +84,23 @@ def end_process() -> NoReturn:
     os._exit(0)
 
 
-def run_worker(service: Service, polled: Callable[[], None]) -> None:
+def run_worker(service: Service, polled: Callable[[], None], observe: Observe = ignore) -> None:
     """Works until SIGTERM, then drains."""
-    worker = service.worker(polled)
+    worker = service.worker(polled, observe)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     signal.signal(signal.SIGINT, lambda *_: worker.stop())
     worker.run()
 
 
-async def serve_api(service: Service, listening: socket.socket, committed: Callable[[], None]) -> None:
+async def serve_api(
+    service: Service, listening: socket.socket, committed: Callable[[], None], observe: Observe = ignore
+) -> None:
     """Serves the public plane until SIGTERM; then answers what it has begun to read, and stores what it took in."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    api = Api(service.store, service.keyring, service.clock, service.catalogue, service.settings, committed)
+    settings = service.settings
+    api = Api(service.store, service.keyring, service.clock, service.catalogue, settings, committed, observe=observe)
     api.start()
-    await serve(api, listening, service.settings, api.hurry)
+    await serve(api, listening, settings, api.hurry, observe)
     api.close()
 
 
@@ -111,13 +117,17 @@ async def serve_ops(service: Service, listening: socket.socket, pulse: Pulse) ->
 
 
 async def serve(
-    app: Any, listening: socket.socket, settings: Settings, ending: Callable[[], None] = lambda: None
+    app: Any,
+    listening: socket.socket,
+    settings: Settings,
+    ending: Callable[[], None] = lambda: None,
+    observe: Observe = ignore,
 ) -> None:
     """Serves an ASGI app until SIGTERM; `ending` is called when it has come, before what is under way is waited for."""
     _allow_files(settings.max_connections + MAX_PARTING + SPARE_FILES)
     # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    await server(app, settings, ending).serve(sockets=[listening])
+    await server(app, settings, ending, observe).serve(sockets=[listening])
 
 
 class Server(uvicorn.Server):
@@ -134,16 +144,24 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(app: Any, settings: Settings, ending: Callable[[], None] = lambda: None) -> uvicorn.Server:
+def server(
+    app: Any, settings: Settings, ending: Callable[[], None] = lambda: None, observe: Observe = ignore
+) -> uvicorn.Server:
     """The HTTP server of both planes; it listens where it is told when it is run."""
     parting: set[Protocol] = set()
+    observe = guarded(observe)
+
+    def turned_away() -> bytes:
+        observe(Refused(problems.OVERLOADED.slug, 1))
+        return overloaded(settings.retry_after)
+
     protocol = partial(
         Protocol,
         max_head=settings.max_head,
         head_seconds=settings.body_timeout.total_seconds(),
         answer_timeout=settings.answer_timeout.total_seconds(),
         max_connections=settings.max_connections,
-        retry_after=settings.retry_after,
+        turned_away=turned_away,
         parting=parting,
     )
     config = uvicorn.Config(

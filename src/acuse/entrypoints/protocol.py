@@ -8,12 +8,12 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from acuse.entrypoints.api.body import MAX_DISCARDED
-from acuse.entrypoints.refusals import BAD, TOO_LARGE, TOO_SLOW, is_sound, overloaded, size_of, without_offer
+from acuse.entrypoints.refusals import BAD, TOO_LARGE, TOO_SLOW, is_sound, size_of, without_offer
 from acuse.entrypoints.transport import Flow, Gate, Unread
 
 if TYPE_CHECKING:
     import asyncio
-    from datetime import timedelta
+    from collections.abc import Callable
 
 MAX_PIPELINED = 100
 """Requests that wait for those before them on their connection; it ends after them, and what follows is not read."""
@@ -31,17 +31,17 @@ class Protocol(HttpToolsProtocol):
         head_seconds: float,
         answer_timeout: float,
         max_connections: int,
-        retry_after: timedelta,
+        turned_away: Callable[[], bytes],
         parting: set[Protocol],
         **kwargs: Any,
     ) -> None:
-        """As its parent. `parting` is shared by all: connections that are over, and take up no room."""
+        """`turned_away`: the answer where there is no room. `parting`: what is over, shared by all."""
         super().__init__(*args, **kwargs)
         self._max_head = max_head
         self._head_seconds = head_seconds
         self._answer_timeout = answer_timeout
         self._max_connections = max_connections
-        self._retry_after = retry_after
+        self._turned_away = turned_away
         self._parting = parting
         self._running: RequestResponseCycle | None = None
         self._is_in_head = True
@@ -64,7 +64,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(cast("asyncio.Transport", self._gate))
         self.flow = self._flow = Flow(self.transport)
         if len(self.connections) - len(self._parting) > self._max_connections:
-            self._end(overloaded(self._retry_after))
+            self._end(self._turned_away())
         else:
             self._slow = self.loop.call_later(self._head_seconds, self._give_up)
 

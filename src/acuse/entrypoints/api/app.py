@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, assert_never
 
 from acuse.adapters.spool import Spool
+from acuse.application import events
 from acuse.domain.errors import AcuseError
 from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from acuse.domain.record import MAX_TOGETHER, MAX_TOGETHER_BYTES, Status
@@ -64,6 +65,7 @@ class Api:
         committed: Callable[[], None] | None,
         *,
         streams: bool = True,
+        observe: events.Observe = events.ignore,
     ) -> None:
         """`committed` is called whenever the store has shown that it takes writes; None: nobody wants to know.
 
@@ -71,7 +73,8 @@ class Api:
         """
         self._settings = settings
         self._streams = streams
-        self._desk = Desk(store, clock, catalogue, settings, committed)
+        self._observe = events.guarded(observe)
+        self._desk = Desk(store, clock, catalogue, settings, committed, self._observe)
         self._access = Access(keyring, settings)
         self._waiting = Waiting(store)
         self._held = Held(settings.max_held_bytes)
@@ -118,14 +121,18 @@ class Api:
                     return
             answer = await self._single(whole, head, receive)
         except Refused as refused:
-            answer = refused.answer()
+            answer = self._refuse(refused)
         except AcuseError as error:
-            answer = refused_for(error, self._retry_after).answer()
+            answer = self._refuse(refused_for(error, self._retry_after))
         except Gone:
             return
         start, content = answer.messages(more)
         await send(start)
         await send(content)
+
+    def _refuse(self, refused: Refused) -> Answer:
+        self._observe(events.Refused(refused.problem.slug, 1))
+        return refused.answer()
 
     async def _single(self, body: bytes, head: Head, receive: Receive) -> Answer:
         judged = self._desk.judge(body, head.trace)
@@ -222,6 +229,7 @@ class Api:
             retry_after=self._retry_after,
             most=None if streams else MOST_WHOLE,
             meter=meter,
+            observe=self._observe,
         )
 
     def _outflow(self, send: Send, terms: Terms, more: Headers) -> Outflow:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from acuse.application.events import Observe
     from acuse.application.intake import Reply
     from acuse.entrypoints.api.access import Meter
     from acuse.entrypoints.api.desk import Desk
@@ -45,6 +46,7 @@ class Terms(NamedTuple):
     retry_after: bytes
     most: int | None
     meter: Meter | None
+    observe: Observe
 
 
 class Group(NamedTuple):
@@ -63,7 +65,9 @@ class Bulk:
         self._desk = desk
         self._out = out
         self._terms = terms
-        self._sheet = Sheet(out, terms.form, terms.retry_after, minimal=terms.prefer.minimal, most=terms.most)
+        self._sheet = Sheet(
+            out, terms.form, terms.retry_after, terms.observe, minimal=terms.prefer.minimal, most=terms.most
+        )
         self._entries: list[Entry] = []
         self._bytes = 0
         self._turn = TURN

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from acuse.application.intake import Intake, Reply, judge
+from acuse.application.events import Observe, Replayed, guarded, ignore
+from acuse.application.intake import Intake, Reply, actions_of, judge
 from acuse.domain.errors import Invalid
 from acuse.domain.outcome import Existing
 from acuse.domain.submission import Submission, parse
@@ -38,8 +39,10 @@ class Desk:
         catalogue: Catalogue,
         settings: Settings,
         committed: Callable[[], None] | None,
+        observe: Observe = ignore,
     ) -> None:
         """`committed`: see Intake."""
+        self._observe = guarded(observe)
         self._loop = asyncio.get_running_loop()
         self._store = store
         self._catalogue = catalogue
@@ -51,6 +54,7 @@ class Desk:
             max_waiting_bytes=settings.max_waiting_bytes,
             max_batch=settings.max_batch,
             committed=committed,
+            observe=self._observe,
         )
 
     def start(self) -> None:
@@ -79,10 +83,13 @@ class Desk:
     async def earlier(self, doubtful: Sequence[Doubtful]) -> list[Reply]:
         """For each what the store has of its id; without any, it is invalid. Raises StoreUnavailable."""
         stored = await asyncio.to_thread(self._store.get, [submission.id for submission, _ in doubtful])
-        return [
+        replies: list[Reply] = [
             judge(submission, Existing(stored[submission.id])) if submission.id in stored else invalid
             for submission, invalid in doubtful
         ]
+        if replayed := actions_of(replies, Existing):
+            self._observe(Replayed(replayed))
+        return replies
 
     def _deliver(self, replies: Sequence[tuple[Waiter, Sequence[Reply]]]) -> None:
         """Called in the intake's thread, once for a whole commit."""

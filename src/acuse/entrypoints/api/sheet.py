@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
+from acuse.application import events
 from acuse.domain.errors import AcuseError
 from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from acuse.domain.submission import Submission
@@ -46,11 +47,21 @@ ARRAY = Form(JSON, begin=b'{"items":[', between=b",", after=b"", totals=b"],", e
 class Sheet:
     """Written item by item, in order."""
 
-    def __init__(self, out: Outflow, form: Form, retry_after: bytes, *, minimal: bool, most: int | None) -> None:
+    def __init__(
+        self,
+        out: Outflow,
+        form: Form,
+        retry_after: bytes,
+        observe: events.Observe,
+        *,
+        minimal: bool,
+        most: int | None,
+    ) -> None:
         """Nothing is written yet. `most`: bytes of records and problems, where the answer must be sent as a whole."""
         self._out = out
         self._form = form
         self._retry_after = retry_after
+        self._observe = observe
         self._minimal = minimal
         self._most = most
         self._size = 0
@@ -66,23 +77,30 @@ class Sheet:
         """The next items, and what came of them."""
         form = self._form
         pieces: list[bytes] = []
+        refused: Counter[str] = Counter()
         for index, (entry, reply) in enumerate(answers, self._index):
-            status, name, content = self._outcome(reply)
+            status, name, content, problem = self._outcome(reply)
             if self._most is not None:
                 self._size += len(content)
                 if self._size > self._most:
-                    status, name, content = self._outcome(NO_ROOM)
+                    status, name, content, problem = self._outcome(NO_ROOM)
+            if problem is not None:
+                refused[problem.slug] += 1
             submission = entry.submission if isinstance(entry, Doubtful) else entry
             id_ = b"null" if isinstance(submission, Refused) else b'"%b"' % submission.id.encode()
             before = form.between if index else form.begin
             item = (before, index, id_, status, name, content, form.after)
             pieces.append(b'%b{"index":%d,"id":%b,"status":%d,"%b":%b}%b' % item)
             self._statuses[status] += 1
+        for slug, count in refused.items():
+            self._observe(events.Refused(slug, count))
         self._index += len(answers)
         self._out.write(b"".join(pieces))
 
     def end(self, problem: Refused | None) -> None:
         """The totals. `problem`: why there are no more items."""
+        if problem is not None:
+            self._observe(events.Refused(problem.problem.slug, 1))
         form = self._form
         begin = form.begin if self.is_blank else b""
         last = b"" if problem is None else b',"problem":' + problem.document()
@@ -103,16 +121,16 @@ class Sheet:
             case _:
                 assert_never(reply)
 
-    def _outcome(self, reply: Reply | Refused) -> tuple[int, bytes, bytes]:
-        """The status, and the record or the problem: its name and its JSON."""
+    def _outcome(self, reply: Reply | Refused) -> tuple[int, bytes, bytes, problems.Problem | None]:
+        """The status, the record or the problem (its name and its JSON), and which problem it is."""
         match reply:
             case Added(record=record):
-                return 201, b"record", record.to_json(minimal=self._minimal)
+                return 201, b"record", record.to_json(minimal=self._minimal), None
             case Existing(record=record):
-                return 200, b"record", record.to_json(minimal=self._minimal)
+                return 200, b"record", record.to_json(minimal=self._minimal), None
             case _:
                 refused = self.refusal(reply)
-                return refused.problem.status, b"problem", refused.document()
+                return refused.problem.status, b"problem", refused.document(), refused.problem
 
 
 def totals_of(statuses: Counter[int]) -> dict[str, int]:
