@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
+from acuse.domain.backlog import Load
 from acuse.domain.delivery import Delivery, Ending
+from acuse.domain.listing import Filter
 from acuse.domain.outcome import Added, Existing
 from acuse.domain.record import Failure, Key, Reason, Status
+from acuse.domain.tally import KEPT, Tally, tally_of
 from tests.contract.backend import BACKENDS, LEASE, Backend
 from tests.requests import new_id, record
 
@@ -59,6 +63,8 @@ class Machine(RuleBasedStateMachine):
         self.model: dict[Key, Modelled] = {}
         self.turns: dict[tuple[Key, bytes], int] = {}
         self.loose_ones_gone: set[str] = set()
+        self.tallied: Counter[Tally] = Counter()
+        self.kept_since = AT_ONCE
 
     @initialize()
     def open(self) -> None:
@@ -73,6 +79,7 @@ class Machine(RuleBasedStateMachine):
         records = [record(self.backend.clock.now(), id=id_, note=note) for id_ in ids]
         for added, addition in zip(records, self.backend.store.add(records), strict=True):
             key = Key(added.id)
+            self.tallied[tally_of(added)] += key not in self.model
             assert isinstance(addition, Existing if key in self.model else Added)
             is_loose = added.id in self.loose_ones_gone
             new = Modelled(due=AT_ONCE, body=added.body, is_loose=is_loose, created=added.created_at)
@@ -104,6 +111,7 @@ class Machine(RuleBasedStateMachine):
         error = Failure(Reason.RAISED, "no") if failed else None
         ending = Ending(delivery=delivery, at=at, result=None if failed else b"1", error=error)
         recorded = self.backend.store.settle([ending])
+        self.kept_since = max(self.kept_since, at - KEPT)
         self.backend.queue.ack([delivery])
         self._check(delivery, recorded[0], expected=self._may_end(delivery))
         if recorded == [True]:
@@ -112,6 +120,8 @@ class Machine(RuleBasedStateMachine):
             known.status, known.due, known.token, known.shown = ending.status, None, None, delivery.attempt
             known.ended = max(at, known.created)
             self._part_ended(delivery.key)
+            if not delivery.key.part:
+                self.tallied[tally_of(self.backend.store.get([delivery.key.id])[delivery.key.id])] += 1
 
     @rule(delivery=held, parts=st.integers(0, 3))
     def plan(self, delivery: Delivery, parts: int) -> None:
@@ -180,6 +190,30 @@ class Machine(RuleBasedStateMachine):
             self.loose_ones_gone |= {key.id for key in gone if self.model[key].is_loose}
             for key in gone:
                 del self.model[key]
+
+    @rule(status=st.sampled_from([None, *Status]), limit=st.integers(1, 3))
+    def find(self, status: Status | None, limit: int) -> None:
+        wanted = Filter(status=status, action="delay", until=self.backend.clock.now())
+        found: list[str] = []
+        after: str | None = None
+        for _ in range(100):
+            page = self.backend.overview.find(wanted, limit, after)
+            found += [one.id for one in page.records]
+            after = page.next
+            if after is None:
+                break
+        assert sorted(found) == sorted(
+            key.id
+            for key, one in self.model.items()
+            if not key.part and status in (None, one.status) and wanted.until and one.created < wanted.until
+        )
+
+    @rule()
+    def what_came_to_pass_is_told(self) -> None:
+        told: Counter[Tally] = Counter()
+        for one in self.backend.overview.tallies(self.kept_since):
+            told[msgspec.structs.replace(one, count=1)] += one.count
+        assert told == Counter({one: count for one, count in self.tallied.items() if one.at >= self.kept_since})
 
     @invariant()
     def the_store_is_as_the_model(self) -> None:
@@ -261,7 +295,18 @@ class Machine(RuleBasedStateMachine):
 
 
 class ClockedMachine(Machine):
-    """Time passes by the clock alone, which may be set while it goes."""
+    """Time passes by the clock alone, which may be set while it goes. The backlog is told exactly."""
+
+    @invariant()
+    def what_waits_is_told(self) -> None:
+        open_ones = [one for one in self.model.values() if one.due is not None]
+        waiting = sum(map(self._is_due, open_ones))
+        running = sum(one.token is not None and not self._is_due(one) for one in open_ones)
+        backlog = self.backend.overview.backlog()
+        load = msgspec.structs.replace(backlog.total, oldest=None)
+        assert load == Load(waiting=waiting, running=running, delayed=len(open_ones) - waiting - running)
+        assert (backlog.total.oldest is None) == (waiting == 0)
+        assert backlog.actions == ({"delay": backlog.total} if self.model else {})
 
     @rule(by=st.sampled_from([-HOUR, -LEASE * 2, -LEASE, HOUR]))
     def set_clock(self, by: timedelta) -> None:
