@@ -39,7 +39,7 @@ def apt(tmp_path: Path) -> dict[str, str]:
         where / "dpkg-deb",
         """
         mkdir -p unpacked/usr/bin
-        cp "$0" unpacked/usr/bin/promtool""",
+        cp "$(command -v true)" unpacked/usr/bin/promtool""",
     )
     return {"PATH": f"{where}{os.pathsep}{os.defpath}"}
 
