@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from acuse.application.events import Ended, LeaseLost, Observe, Ran, Started, guarded, ignore, outcome_of
 from acuse.application.execute import Decision, Drop, Plan, Release, decide, forgone, policy_of, task_for
+from acuse.application.failures import tell_again, tell_end
 from acuse.application.pace import Pace
 from acuse.application.perform import MAX_DETAIL
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import Unavailable
 from acuse.domain.outcome import Again, Outcome
 from acuse.domain.record import Failure, Key, Reason, Record, Status, part_keys
+from acuse.domain.subject import subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -227,7 +229,10 @@ class Slot:
 
     def _decide(self, delivery: Delivery, task: Task, outcome: Outcome) -> Decision:
         policy = policy_of(task.action, self._catalogue)
-        return decide(delivery, outcome, policy, self._clock.now(), self._random.random())
+        decision = decide(delivery, outcome, policy, self._clock.now(), self._random.random())
+        if isinstance(decision, Release) and isinstance(outcome, Again):
+            tell_again(self._records[task.id], delivery, outcome.failure, decision.delay)
+        return decision
 
     def _give_back(self, assigned: Iterable[Assignment]) -> None:
         deliveries = [delivery for delivery, _ in assigned]
@@ -256,11 +261,14 @@ class Slot:
 
     def _tell(self, ending: Ending, *, is_recorded: bool) -> None:
         key = ending.delivery.key
+        record = self._records[key.id]
         if not is_recorded:
-            log.warning("ended elsewhere", extra={"request_id": key.id})
+            log.warning("ended elsewhere", extra=subject(key.id, key.part, record.traceparent))
             self._observe(LeaseLost())
-        elif not key.part:
-            record = self._records[key.id]
+            return
+        if ending.error is not None:
+            tell_end(record, ending.delivery, ending.error)
+        if not key.part:
             outcome = Status.FINISHED if ending.error is None else ending.error.reason
             seconds = (ending.at - record.created_at).total_seconds()
             self._observe(Ended(record.action, outcome.value, max(0.0, seconds)))

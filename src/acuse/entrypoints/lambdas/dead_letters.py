@@ -9,9 +9,9 @@ import msgspec
 
 from acuse.adapters.aws.message import decode
 from acuse.application.execute import Drop, task_for
+from acuse.application.failures import tell_end
 from acuse.domain.delivery import Ending
 from acuse.domain.record import Failure, Reason
-from acuse.domain.subject import subject
 from acuse.entrypoints.lambdas.messages import each_message
 from acuse.entrypoints.lambdas.service import service
 
@@ -44,7 +44,4 @@ def _end(record: SQSRecord) -> None:
         return
     [is_recorded] = made.store.settle([Ending(delivery=delivery, at=made.clock.now(), error=FAILURE)])
     if is_recorded:
-        request = records[message.id]
-        about = subject(message.id, message.part, request.traceparent)
-        text = "part failed" if message.part else "request failed"
-        log.warning(text, extra={**about, "action": request.action, "reason": FAILURE.reason.value})
+        tell_end(records[message.id], delivery, FAILURE)

@@ -1,0 +1,42 @@
+"""What failed, in the log: one line for a request, and lesser ones for a part and for an attempt that is made again.
+
+An ending in time has no line: it is in the record and in the metrics. The detail of a failure may hold what a client sent,
+and is kept with the record, so it is told at DEBUG only; so is no body and no result, at any level.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from acuse.domain.subject import subject
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from acuse.domain.delivery import Delivery
+    from acuse.domain.record import Failure, Record
+
+log = logging.getLogger(__name__)
+
+
+def tell_end(record: Record, delivery: Delivery, failure: Failure) -> None:
+    """The log has that the request, or the part, failed for good."""
+    told = _told(record, delivery, failure)
+    if delivery.key.part:
+        log.info("part failed", extra=told)
+    else:
+        log.warning("request failed", extra=told)
+
+
+def tell_again(record: Record, delivery: Delivery, failure: Failure, delay: timedelta) -> None:
+    """The log has that another attempt follows."""
+    log.info("attempt failed", extra={**_told(record, delivery, failure), "delay": delay.total_seconds()})
+
+
+def _told(record: Record, delivery: Delivery, failure: Failure) -> dict[str, object]:
+    told = subject(delivery.key.id, delivery.key.part, record.traceparent)
+    told |= {"action": record.action, "attempt": delivery.attempt, "reason": failure.reason.value}
+    if log.isEnabledFor(logging.DEBUG):
+        told["detail"] = failure.detail
+    return told
