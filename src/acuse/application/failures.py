@@ -1,7 +1,7 @@
-"""What failed, in the log: one line for a request, and lesser ones for a part and for an attempt that is made again.
+"""What failed, in the log: one line for a request, lesser ones for a part and for an attempt after which another follows.
 
-An ending in time has no line: it is in the record and in the metrics. The detail of a failure may hold what a client sent,
-and is kept with the record, so it is told at DEBUG only; so is no body and no result, at any level.
+What ended in time has no line: it is in the record and in the metrics. The detail of a failure may hold what a client
+sent, and is kept with the record, so it is told at DEBUG only. No body and no result is told at any level.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from acuse.application.events import outcome_of
 from acuse.domain.subject import subject
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from acuse.domain.delivery import Delivery
+    from acuse.domain.outcome import Again
     from acuse.domain.record import Failure, Record
 
 log = logging.getLogger(__name__)
@@ -29,9 +31,10 @@ def tell_end(record: Record, delivery: Delivery, failure: Failure) -> None:
         log.warning("request failed", extra=told)
 
 
-def tell_again(record: Record, delivery: Delivery, failure: Failure, delay: timedelta) -> None:
+def tell_again(record: Record, delivery: Delivery, outcome: Again, delay: timedelta) -> None:
     """The log has that another attempt follows."""
-    log.info("attempt failed", extra={**_told(record, delivery, failure), "delay": delay.total_seconds()})
+    told = _told(record, delivery, outcome.failure)
+    log.info("attempt failed", extra={**told, "reason": outcome_of(outcome), "delay": delay.total_seconds()})
 
 
 def _told(record: Record, delivery: Delivery, failure: Failure) -> dict[str, object]:

@@ -231,7 +231,7 @@ class Slot:
         policy = policy_of(task.action, self._catalogue)
         decision = decide(delivery, outcome, policy, self._clock.now(), self._random.random())
         if isinstance(decision, Release) and isinstance(outcome, Again):
-            tell_again(self._records[task.id], delivery, outcome.failure, decision.delay)
+            tell_again(self._records[task.id], delivery, outcome, decision.delay)
         return decision
 
     def _give_back(self, assigned: Iterable[Assignment]) -> None:
