@@ -7,6 +7,7 @@ import re
 _VERSION_00 = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _LATER = re.compile(r"(?!00|ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
 _LENGTH = 55
+_TRACE = 32
 
 
 def valid_traceparent(header: str) -> str | None:
@@ -18,4 +19,4 @@ def valid_traceparent(header: str) -> str | None:
 
 def trace_id(traceparent: str) -> str:
     """The trace that a valid header names."""
-    return traceparent.split("-", 2)[1]
+    return traceparent[len("00-") : len("00-") + _TRACE]
