@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.check import check
 from acuse.entrypoints.contract import openapi
 from acuse.entrypoints.keys import app as keys
-from acuse.entrypoints.options import MISCONFIGURED, REFUSED, UNAVAILABLE, leave
+from acuse.entrypoints.listing import list_
+from acuse.entrypoints.options import MISCONFIGURED, REFUSED, UNAVAILABLE, UNREAD, leave
 from acuse.entrypoints.purge import purge
 from acuse.entrypoints.requeue import requeue
 from acuse.entrypoints.retry import retry
@@ -16,16 +22,40 @@ from acuse.entrypoints.serve import serve, work
 from acuse.entrypoints.show import show
 from acuse.entrypoints.submit import submit
 
+
+class Commands(TyperGroup):
+    """All commands. Whatever one raises on purpose ends it with a message and the exit code for that."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """What the command printed has been written."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except Misconfigured as error:
+            leave(MISCONFIGURED, str(error))
+        except Unavailable as error:
+            leave(UNAVAILABLE, str(error))
+        except AcuseError as error:
+            leave(REFUSED, str(error))
+        except BrokenPipeError:
+            # Else Python would complain when it writes what is left, as it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(UNREAD)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="A durable intake for mass data processing.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,  # A key may be among them.
 )
 app.command()(serve)
 app.command()(work)
 app.command()(submit)
+app.command("list")(list_)
 app.command()(show)
 app.command()(retry)
 app.command()(purge)
@@ -37,11 +67,4 @@ app.add_typer(keys)
 
 def main() -> None:
     """The console script."""
-    try:
-        app()
-    except Misconfigured as error:
-        leave(MISCONFIGURED, str(error))
-    except Unavailable as error:
-        leave(UNAVAILABLE, str(error))
-    except AcuseError as error:
-        leave(REFUSED, str(error))
+    app()

@@ -12,9 +12,12 @@ import typer
 from acuse.bootstrap import DATABASE
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
+from acuse.domain.submission import UUID
+from acuse.entrypoints.ops.words import visible
 
-REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C."""
+REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
+"""Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C; and what the
+shell says of a program that wrote into a pipe that nobody reads any more."""
 
 Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
 Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
@@ -31,11 +34,21 @@ def existing(data: Path | None, store: str | None) -> Settings:
     """The settings of a service whose database is there; else Misconfigured."""
     settings = settings_with(data=data, store=store)
     if not settings.table and not (settings.data / DATABASE).is_file():
-        raise Misconfigured(f"there is no database in {settings.data}")
+        raise Misconfigured(
+            f"there is no database in {settings.data}: say where it is by --data DIR or ACUSE_DATA,"
+            " or where else the records are by --store dynamodb://TABLE or ACUSE_STORE"
+        )
     return settings
+
+
+def known_id(text: str) -> str:
+    """The id in lower case. Raises Misconfigured for what is no id of a request."""
+    if not UUID.fullmatch(text):
+        raise Misconfigured(f"{text!r} is no id: a UUID is wanted, such as 0192f0c1-0000-7000-8000-000000000001")
+    return text.lower()
 
 
 def leave(code: int, message: str) -> NoReturn:
     """The command has ended, and said why."""
-    print(f"acuse: {message}", file=sys.stderr)
+    print(f"acuse: {visible(message)}", file=sys.stderr)
     sys.exit(code)

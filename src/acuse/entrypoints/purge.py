@@ -14,7 +14,7 @@ from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from datetime import datetime
 
     from acuse.domain.purged import Purged
@@ -38,7 +38,7 @@ def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, sto
     service = Service(existing(data, store))
     before = moment_before(service.clock.now(), older_than)
 
-    def steps(stopped: threading.Event) -> Iterator[SoFar]:
+    def steps(stopped: threading.Event) -> Generator[SoFar]:
         requests = parts = 0
         for step in _steps(service, before, stopped, dry=dry_run):
             requests, parts = requests + step.requests, parts + step.parts

@@ -14,7 +14,7 @@ from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from acuse.domain.record import Key
 
@@ -40,7 +40,7 @@ def requeue(older_than: OlderThan, dry_run: DryRun = False, store: Store = None,
     service = Service(settings)
     before = moment_before(service.clock.now(), older_than)
 
-    def steps(stopped: threading.Event) -> Iterator[SoFar]:
+    def steps(stopped: threading.Event) -> Generator[SoFar]:
         requests = messages = 0
         after: Key | None = None
         while not stopped.is_set():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import closing
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,7 +15,7 @@ from acuse.domain.errors import Unavailable
 from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, leave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 class SoFar(NamedTuple):
@@ -24,21 +25,26 @@ class SoFar(NamedTuple):
     is_over: bool
 
 
-def take_steps(steps: Callable[[threading.Event], Iterator[SoFar]], nothing: str) -> None:
-    """All steps are taken, or those until Ctrl-C sets the event; what they came to is told: if to none, `nothing`."""
+def take_steps(
+    steps: Callable[[threading.Event], Generator[SoFar]], nothing: str, *, file: IO[str] | None = None
+) -> None:
+    """All steps are taken, or those until Ctrl-C sets the event; what they came to is told: if to none, `nothing`.
+
+    It is told on standard output, or where else is said. The steps are closed.
+    """
     stopped = threading.Event()
     so_far = SoFar(nothing, is_over=False)
     try:
-        _once_interrupted(stopped)
-        with _progress() as bar:
+        once_interrupted(stopped)
+        with _progress() as bar, closing(steps(stopped)) as taken:
             task = bar.add_task("", told=so_far.told)
-            for so_far in steps(stopped):
+            for so_far in taken:
                 bar.update(task, told=so_far.told)
     except Unavailable as error:
         leave(UNAVAILABLE, f"{error} ({so_far.told} so far)")
     except KeyboardInterrupt:
         leave(INTERRUPTED, f"interrupted ({so_far.told} so far)")
-    print(so_far.told)
+    print(so_far.told, file=file)
     if not so_far.is_over:
         sys.exit(INTERRUPTED)
 
@@ -48,8 +54,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _once_interrupted(stopped: threading.Event) -> None:
-    """Ctrl-C ends it after the step under way, so that all that was done is counted; pressed again, at once."""
+def once_interrupted(stopped: threading.Event) -> None:
+    """Ctrl-C sets the event, so that the step under way is finished and counted; pressed again, it ends at once."""
 
     def stop(*_: object) -> None:
         stopped.set()

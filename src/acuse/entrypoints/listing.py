@@ -1,0 +1,213 @@
+"""The command that lists requests."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from acuse.application.duration import in_words
+from acuse.bootstrap import Service
+from acuse.domain.errors import Misconfigured, Unavailable
+from acuse.domain.record import Status, rfc3339
+from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_of, pages
+from acuse.entrypoints.ops.words import ago, coarse
+from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Store, existing, leave
+from acuse.entrypoints.steps import counted, once_interrupted
+from acuse.entrypoints.terminal import say, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from acuse.domain.listing import Order
+    from acuse.domain.record import Record
+
+PAGE = 500
+"""Requests that are asked for at once."""
+GATHERED = 1_000
+"""Rows of one table on a terminal, whose columns are as wide as they need."""
+LIMIT = re.compile(r"[0-9]{1,18}")
+ABSENT = "-"
+ROOMY = 118
+"""Columns of a terminal from which on there is room for whole times."""
+
+
+class Form(StrEnum):
+    """How records are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def limit_of(text: str) -> int | None:
+    """How many at most; None: all. Raises Misconfigured for what is no number."""
+    if text == "all":
+        return None
+    if not LIMIT.fullmatch(text):
+        raise Misconfigured(f"{text!r} is no limit: a number of requests is wanted, or all")
+    return int(text) or None
+
+
+class Listed(Protocol):
+    """Where the records go."""
+
+    def add(self, records: Sequence[Record], /) -> None:
+        """They are printed, or will be at the end."""
+
+    def end(self) -> None:
+        """All are printed."""
+
+
+def list_(
+    status: OfStatus = None,
+    action: OfAction = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[str, typer.Option(metavar="N", help="How many at most; 0 or all: every one.")] = "50",
+    after: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Go on where a list ended that had the same filter.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="A table, or JSON, one record a line.")] = Form.TABLE,
+    data: Data = None,
+    store: Store = None,
+) -> None:
+    """List requests; what is not told on each line is in `acuse show`.
+
+    SQLite lists the newest first. DynamoDB lists failed ones by when they failed, the last first; for anything else it
+    reads the whole table, in no order. The order, and where to go on if there are more, is told on standard error.
+    """
+    service = Service(existing(data, store))
+    now = service.clock.now()
+    most = limit_of(limit)
+    wanted = filter_of(now, status=status, action=action, since=since, until=until)
+    stopped = threading.Event()
+    listed = _listed(form, now)
+    order: Order | None = None
+    found = 0
+    code, trouble = 0, ""
+    try:
+        once_interrupted(stopped)
+        for page in pages(service.overview, wanted, PAGE, stopped, limit=most, after=after):
+            listed.add(page.records)
+            found, order, after = found + len(page.records), page.order, page.next
+    except Unavailable as error:
+        code, trouble = UNAVAILABLE, str(error)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    listed.end()
+    sys.stdout.flush()
+    told = _told(found, order, after)
+    if code or (stopped.is_set() and after is not None):
+        leave(code or INTERRUPTED, f"{trouble or 'interrupted'} ({told})")
+    print(told, file=sys.stderr)
+
+
+def _told(found: int, order: Order | None, after: str | None) -> str:
+    in_order = "" if order is None else f", {order}"
+    return f"{counted(found, 'request')}{in_order}" + ("" if after is None else f"; there may be more: --after {after}")
+
+
+def _listed(form: Form, now: datetime) -> Listed:
+    if form is Form.JSON:
+        return _Lines()
+    console = Console()
+    return _Table(console, now) if console.is_terminal else _Columns()
+
+
+class _Lines:
+    """Each record as JSON on a line."""
+
+    def add(self, records: Sequence[Record]) -> None:
+        for record in records:
+            say(record.to_json().decode())
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        pass
+
+
+class _Columns:
+    """Each record on a line, its columns with a tab between them, for programs to cut."""
+
+    def add(self, records: Sequence[Record]) -> None:
+        for record in records:
+            took = None if record.finished_at is None else record.finished_at - record.created_at
+            cells = (
+                record.id,
+                seen(record.action),
+                record.status,
+                str(record.attempts),
+                rfc3339(record.created_at),
+                ABSENT if record.finished_at is None else rfc3339(record.finished_at),
+                ABSENT if took is None else f"{took / timedelta(seconds=1):.6f}",
+                ABSENT if record.error is None else record.error.reason,
+            )
+            print("\t".join(cells))
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        pass
+
+
+STYLES = {Status.ACCEPTED: "", Status.FINISHED: "green", Status.FAILED: "bold red"}
+
+
+class _Table:
+    """A table on a terminal; a narrow one is told less."""
+
+    def __init__(self, console: Console, now: datetime) -> None:
+        """Empty."""
+        self._console = console
+        self._now = now
+        self._rows: list[Record] = []
+        self._search = Console(stderr=True).status("")
+        self._pages = 0
+
+    def add(self, records: Sequence[Record]) -> None:
+        self._pages += 1
+        self._rows += records
+        while len(self._rows) >= GATHERED:
+            self._print(self._rows[:GATHERED])
+            del self._rows[:GATHERED]
+        if self._pages > 1:  # It may take long: what is wanted may be rare in a large table.
+            self._search.update(f"looking, {counted(len(self._rows), 'request')} to show")
+            self._search.start()
+
+    def end(self) -> None:
+        if self._rows:
+            self._print(self._rows)
+        self._search.stop()
+
+    def _print(self, records: Sequence[Record]) -> None:
+        self._search.stop()
+        roomy = self._console.width >= ROOMY
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("id", no_wrap=True)
+        table.add_column("action", overflow="fold", min_width=6)
+        table.add_column("status", no_wrap=True)
+        if roomy:
+            table.add_column("attempts", justify="right")
+        table.add_column("created", no_wrap=True)
+        table.add_column("took", no_wrap=True, justify="right")
+        table.add_column("reason", overflow="fold", min_width=6)
+        for record in records:
+            took = None if record.finished_at is None else record.finished_at - record.created_at
+            table.add_row(
+                Text(record.id),
+                Text(seen(record.action)),
+                Text(record.status, STYLES[record.status]),
+                *([Text(str(record.attempts))] if roomy else []),
+                f"{record.created_at:%Y-%m-%d %H:%M:%S}Z" if roomy else ago(record.created_at, self._now),
+                "" if took is None else in_words(took) if roomy else coarse(took),
+                "" if record.error is None else record.error.reason,
+            )
+        self._console.print(table)
