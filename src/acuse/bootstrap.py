@@ -18,6 +18,7 @@ from acuse.adapters.runners import ProcessRunner
 from acuse.application.actions import Action, Catalogue
 from acuse.application.events import Observe, ignore
 from acuse.application.perform import Limits
+from acuse.application.tracing import UNTRACED
 from acuse.application.worker import Worker
 from acuse.domain.errors import Misconfigured
 from acuse.domain.record import part_keys
@@ -153,7 +154,13 @@ class Service:
             random=Random(),  # noqa: S311  (spreads retries; no secret)
             polled=polled,
             observe=observe,
+            tracer=self.tracing or UNTRACED,
         )
+
+    def close(self) -> None:
+        """What was traced has been sent, as far as that could be done at once."""
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 def tracing_of(settings: Settings) -> Tracing | None:

@@ -51,8 +51,10 @@ def serving(
 
 
 @contextmanager
-def hosted(make: Callable[[], Any], settings: Settings) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
-    """Any app: the address at which it is served, and the server."""
+def hosted(
+    make: Callable[[], Any], settings: Settings, close: Callable[[], None] = lambda: None
+) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
+    """Any app: the address at which it is served, and the server. `close` is called while the loop still runs."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
     running: Future[uvicorn.Server] = Future()
 
@@ -65,6 +67,7 @@ def hosted(make: Callable[[], Any], settings: Settings) -> Iterator[tuple[tuple[
         await http.serve(sockets=[listening])
         if isinstance(app, Api):
             await asyncio.to_thread(app.close)
+        await asyncio.to_thread(close)
 
     thread = Thread(target=lambda: uvloop.run(main()))
     thread.start()

@@ -16,6 +16,7 @@ from acuse.application.execute import Decision, Drop, Plan, Release, decide, for
 from acuse.application.failures import tell_again, tell_end
 from acuse.application.pace import Pace
 from acuse.application.perform import MAX_DETAIL
+from acuse.application.tracing import UNTRACED, failure_of
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import Unavailable
 from acuse.domain.outcome import Again, Outcome
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from acuse.application.actions import Catalogue
     from acuse.application.heartbeat import Heartbeat
+    from acuse.application.tracing import Tracer
     from acuse.domain.task import Task
     from acuse.ports import Clock, Queue, Runner, Store
 
@@ -66,6 +68,7 @@ class Slot:
         killing: Event,
         polled: Callable[[], None],
         observe: Observe = ignore,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         """`draining`: take nothing new; `killing`: give back even what is under way; `polled`: the queue answered."""
         self._store = store
@@ -79,6 +82,7 @@ class Slot:
         self._killing = killing
         self._polled = polled
         self._observe = guarded(observe)
+        self._tracer = tracer
         self._records: Mapping[str, Record] = {}
         """Of what was taken last."""
         self._pace = Pace()
@@ -99,7 +103,7 @@ class Slot:
             except Exception:
                 log.exception("cannot work")
                 self._draining.wait(RECOVERY)
-        self._runner.kill()
+        self._runner.end()
 
     def _receive(self) -> None:
         deliveries = self._queue.receive(self._pace.limit, POLL)
@@ -148,6 +152,7 @@ class Slot:
             if failure.reason is Reason.PARTS_FAILED:
                 detail = failure.detail + self._first_failed(record.id, task.parts)
                 failure = Failure(failure.reason, detail[:MAX_DETAIL])
+            self._tracer.attempt(task).end(failure.reason, failure)
             decided.append(Ending(delivery=one, at=self._clock.now(), error=failure))
         self._apply(decided)
         return assigned
@@ -189,16 +194,22 @@ class Slot:
         began = applied = monotonic()
         while self._may_begin(waiting, began):
             delivery, task = waiting.popleft()
-            self._runner.begin(task)
+            span = self._tracer.attempt(task)
+            self._runner.begin(span.inside(task))
             begun.add(delivery.key)
             started = monotonic()
             self._observe(Started(task.action, task.step))
-            while (outcome := self._outcome(task, started)) is None and not self._killing.is_set():
-                self._apply(decided)
-                self._may_begin(waiting, began)
+            try:
+                while (outcome := self._outcome(task, started)) is None and not self._killing.is_set():
+                    self._apply(decided)
+                    self._may_begin(waiting, began)
+            except BaseException as error:
+                span.end(Reason.ABANDONED, Failure(Reason.ABANDONED, f"cut off: {error}"))
+                raise
             seconds = monotonic() - started
             self._pace.observe(task.action, seconds)
             self._observe(Ran(task.action, task.step, outcome_of(outcome), seconds))
+            span.end(outcome_of(outcome), failure_of(outcome))
             if outcome is None:
                 self._runner.kill()
                 self._give_back([(delivery, task)])

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from acuse.application.events import Observe, guarded, ignore
 from acuse.application.heartbeat import Heartbeat
 from acuse.application.slot import Slot
+from acuse.application.tracing import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from acuse.application.actions import Catalogue
+    from acuse.application.tracing import Tracer
     from acuse.ports import Clock, Queue, Runner, Store
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Worker:
         random: Random,
         polled: Callable[[], None],
         observe: Observe = ignore,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         """`beat`: between renewals of leases; `drain`: how long runs under way may go on after `stop`."""
         self._drain = drain
@@ -63,6 +66,7 @@ class Worker:
                     killing=self._killing,
                     polled=polled,
                     observe=observe,
+                    tracer=tracer,
                 ).run,
             )
             for number, runner in enumerate(runners, 1)

@@ -25,6 +25,7 @@ from acuse.config import Settings
 from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.api.openapi import text
+from acuse.entrypoints.api.traced import Traced
 from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.ops.app import ops_app
 from acuse.entrypoints.protocol import MAX_PARTING, Protocol
@@ -90,6 +91,7 @@ def run_worker(service: Service, polled: Callable[[], None], observe: Observe = 
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     signal.signal(signal.SIGINT, lambda *_: worker.stop())
     worker.run()
+    service.close()
 
 
 async def serve_api(
@@ -100,8 +102,10 @@ async def serve_api(
     settings = service.settings
     api = Api(service.store, service.keyring, service.clock, service.catalogue, settings, committed, observe=observe)
     api.start()
-    await serve(api, listening, settings, api.hurry, observe)
+    app = api if service.tracing is None else Traced(api, service.tracing)
+    await serve(app, listening, settings, api.hurry, observe)
     api.close()
+    service.close()
 
 
 async def serve_ops(service: Service, listening: socket.socket, pulse: Pulse) -> None:

@@ -156,6 +156,7 @@ class Api:
                 assert_never(replies[0])
 
     async def _answer(self, status: int, record: Record, head: Head, receive: Receive) -> Answer:
+        head.span.about(record)
         prefer = head.prefer._replace(strict=False)
         if prefer.wait is not None:
             prefer = prefer._replace(wait=min(prefer.wait, int(self._settings.max_wait.total_seconds())))
@@ -230,6 +231,7 @@ class Api:
             most=None if streams else MOST_WHOLE,
             meter=meter,
             observe=self._observe,
+            span=head.span,
         )
 
     def _outflow(self, send: Send, terms: Terms, more: Headers) -> Outflow:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from acuse.entrypoints.api.desk import Desk
     from acuse.entrypoints.api.outflow import Outflow
     from acuse.entrypoints.api.preferences import Preferences
+    from acuse.entrypoints.api.traced import Told
 
 GROUP = 512
 GROUP_BYTES = 1_048_576
@@ -47,6 +48,7 @@ class Terms(NamedTuple):
     most: int | None
     meter: Meter | None
     observe: Observe
+    span: Told
 
 
 class Group(NamedTuple):
@@ -133,7 +135,7 @@ class Bulk:
             except Refused as refused:  # The rate is used up.
                 problem = problem or refused
         await self._until(0)
-        self._sheet.end(problem)
+        self._terms.span.counted(self._sheet.end(problem))
         await self._out.finish()
 
     async def _give_way(self) -> None:

@@ -97,15 +97,17 @@ class Sheet:
         self._index += len(answers)
         self._out.write(b"".join(pieces))
 
-    def end(self, problem: Refused | None) -> None:
-        """The totals. `problem`: why there are no more items."""
+    def end(self, problem: Refused | None) -> dict[str, int]:
+        """The totals are on it. `problem`: why there are no more items."""
         if problem is not None:
             self._observe(events.Refused(problem.problem.slug, 1))
         form = self._form
         begin = form.begin if self.is_blank else b""
         last = b"" if problem is None else b',"problem":' + problem.document()
-        totals = msgspec.json.encode(totals_of(self._statuses))
-        self._out.write(b'%b%b"totals":%b%b%b' % (begin, form.totals, totals, last, form.end))
+        totals = totals_of(self._statuses)
+        told = (begin, form.totals, msgspec.json.encode(totals), last, form.end)
+        self._out.write(b'%b%b"totals":%b%b%b' % told)
+        return totals
 
     def refusal(self, reply: Conflict | Withheld | Refused | AcuseError) -> Refused:
         """What the client hears of a reply that is no record."""

@@ -8,13 +8,13 @@ from acuse.domain.traceparent import valid_traceparent
 from acuse.entrypoints.api.target import PATH, is_served
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 
     from acuse.domain.record import Record
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
+    Receive = Callable[[], Coroutine[Any, Any, Message]]
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
