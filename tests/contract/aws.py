@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from acuse.adapters.aws.counts import come_to_pass, tallies_of
 from acuse.adapters.aws.gate import Gate
 from acuse.adapters.aws.keyring import DynamoKeyring
+from acuse.adapters.aws.load import load
 from acuse.adapters.aws.outbox import Outbox
+from acuse.adapters.aws.overview import AwsOverview
 from acuse.adapters.aws.permits import Permits
 from acuse.adapters.aws.queue import SqsQueue
 from acuse.adapters.aws.relay import called_for
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
+from acuse.adapters.aws.tallies import Tallies
 from acuse.domain.record import Key
 from tests.aws.local import LocalAws, local_aws
 from tests.clock import StillClock
@@ -80,10 +84,11 @@ class Stream:
 class Relayed:
     """The store; whatever it writes has reached the queue when the call returns."""
 
-    def __init__(self, store: DynamoStore, read: Callable[[], list[Any]], outbox: Outbox) -> None:
+    def __init__(self, store: DynamoStore, read: Callable[[], list[Any]], outbox: Outbox, tallies: Tallies) -> None:
         self._store = store
         self._read = read
         self._outbox = outbox
+        self._tallies = tallies
         self._relaying = threading.Lock()
 
     def add(self, records: Sequence[Record]) -> list[Addition]:
@@ -124,7 +129,9 @@ class Relayed:
 
     def _relay(self) -> None:
         with self._relaying:
-            self._outbox.send(called_for(self._read()), NOW)
+            changes = self._read()
+            self._outbox.send(called_for(changes), NOW)
+            self._tallies.add(tallies_of(come_to_pass(changes)))
 
 
 class Live:
@@ -146,7 +153,9 @@ class Live:
         self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         read = partial(stream.read_up_to_now, self.table) if url else stream.read
         outbox = Outbox(self.sqs, self.url, patience=PATIENCE)
-        self.store = Relayed(DynamoStore(self.table, clock), read, outbox)
+        tallies = Tallies(self.dynamodb, name, lane=0)
+        self.store = Relayed(DynamoStore(self.table, clock), read, outbox, tallies)
+        self.overview = AwsOverview(self.table, clock, partial(load, self.sqs, self.url, PATIENCE))
         self.keyring = DynamoKeyring(self.table)
         self.permits = Permits(self.table, patience=PATIENCE)
         gate = Gate(self.permits, clock, bounds=bounds, postpone=NOW)
@@ -160,8 +169,7 @@ class Live:
 class Aws(Live):
     """See Backend. Its queues stand still until they are told to go on."""
 
-    fences = False
-    counts_when_received = False
+    fences = counts_when_received = orders = tells_actions = False
 
     def __init__(self, lease: timedelta, bounds: Mapping[str, int | None]) -> None:
         self._local = local_aws(still=True)
@@ -193,6 +201,18 @@ def create_table(dynamodb: Any, name: str) -> str:
         AttributeDefinitions=[
             {"AttributeName": "id", "AttributeType": "S"},
             {"AttributeName": "_part", "AttributeType": "N"},
+            {"AttributeName": "_failed", "AttributeType": "N"},
+            {"AttributeName": "finished_at", "AttributeType": "S"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "failed",
+                "KeySchema": [
+                    {"AttributeName": "_failed", "KeyType": "HASH"},
+                    {"AttributeName": "finished_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["action", "created_at"]},
+            }
         ],
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},

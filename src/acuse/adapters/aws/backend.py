@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from acuse.adapters.aws.queue import LONGEST_POLL, SqsQueue
 from acuse.adapters.aws.requeue import Requeued, requeue
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
+from acuse.adapters.aws.tallies import LANES, Tallies
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class AwsBackend:
     @cached_property
     def overview(self) -> AwsOverview:
         """The table and the queue, to look at. Without a queue there is no backlog to see."""
-        return AwsOverview(self._table, lambda: load(self._sqs, self._url, self._patience))
+        return AwsOverview(self._table, self._clock, lambda: load(self._sqs, self._url, self._patience))
 
     @cached_property
     def queue(self) -> SqsQueue:
@@ -87,14 +89,22 @@ class AwsBackend:
         """The queue, as a function that is called with its messages sees it."""
         return PushedQueue(lambda: self.outbox, self._gate, self._clock)
 
+    @cached_property
+    def tallies(self) -> Tallies:
+        """What the overview tells of, to be added to."""
+        return Tallies(self._dynamodb, self._table_name, lane=secrets.randbelow(LANES))
+
     def requeue(self, before: datetime, limit: int, after: Key | None, *, dry: bool) -> Requeued:
         """Of the next items, what was created before that moment and is due has a message; dry: it only counts."""
         return requeue(self._table, None if dry else self.outbox, before, limit, after)
 
     @cached_property
     def _table(self) -> Table:
-        made = client("dynamodb", in_flight=self._in_flight)
-        return Table(made, self._table_name, patience=self._patience, in_flight=self._in_flight)
+        return Table(self._dynamodb, self._table_name, patience=self._patience, in_flight=self._in_flight)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return client("dynamodb", in_flight=self._in_flight)
 
     @cached_property
     def _gate(self) -> Gate:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from acuse.adapters.aws.failed import SHARD, shard_of
 from acuse.adapters.aws.items import error_of, moment, number, text
 from acuse.adapters.aws.message import turn_of
 from acuse.adapters.aws.table import Statement, Unmet
@@ -92,12 +93,17 @@ def _groups(endings: Iterable[Ending]) -> Iterator[list[Ending]]:
 
 
 def _statement(table: Table, ending: Ending, write: bytes) -> Statement:
-    changed = _stamps(ending) | {"_end": {"B": write}}
+    changed = _stamps(ending) | {"_end": {"B": write}} | _place(ending)
     changes = " ".join(f'SET "{name}" = ?' for name in changed)
     key = ending.delivery.key
     guarded = [text(key.id), number(key.part), number(turn_of(ending.delivery.token)), changed["finished_at"]]
     statement = END.format(table=table.name, changes=changes)
     return Statement(statement, [*changed.values(), *guarded], len(ending.result or b""), tells=True)
+
+
+def _place(ending: Ending) -> dict[str, Attribute]:
+    """Where a request that failed is found in the index."""
+    return {SHARD: number(shard_of(ending.delivery.key.id))} if ending.status is Status.FAILED else {}
 
 
 def _part_change(table: Table, ending: Ending) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from acuse.domain.listing import MAX_PAGE_BYTES, Order, Page
 from acuse.domain.record import Key, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from datetime import datetime
 
     from acuse.adapters.aws.items import Attribute, Item
     from acuse.adapters.aws.table import Table
@@ -38,43 +38,58 @@ def scanned(table: Table, wanted: Filter, limit: int, after: str | None) -> Page
         if start is None or len(items) >= limit or looked_at >= LOOKED_AT:
             break
         size = min(2 * size, LOOKED_AT)
-    records = [record_from(item) for item in items[:limit]]
-    records = records[: fitting(records)]
-    if len(records) < len(items):
-        start = Key(records[-1].id)
+    records: list[Record] = []
+    size = 0
+    for item in items:
+        if len(records) == limit or size >= MAX_PAGE_BYTES:
+            start = Key(records[-1].id)
+            break
+        records.append(record_from(item))
+        size += size_of(records[-1])
     return Page(records=records, order=Order.NONE, next=None if start is None else f"scan/{start.part}/{start.id}")
 
 
-def fitting(records: Sequence[Record]) -> int:
-    """How many of them a page takes: as many as its bytes allow, and one at least."""
-    size = 0
-    for place, record in enumerate(records):
-        size += len(record.body) + len(record.result or b"")
-        if size > MAX_PAGE_BYTES and place:
-            return place
-    return len(records)
+def is_scanned(after: str | None) -> bool:
+    """Whether it is where a page of a scan ended."""
+    return after is not None and after.startswith("scan/")
 
 
-def _condition(wanted: Filter) -> tuple[str, dict[str, Attribute]]:
-    terms = ["#_part = :request"]
-    values = {"request": number(0)}
-    if wanted.status is not None:
-        terms.append("#status = :status")
-        values["status"] = text(wanted.status)
+def size_of(record: Record) -> int:
+    """What it counts of the bytes of a page."""
+    return len(record.body) + len(record.result or b"")
+
+
+def terms_of(wanted: Filter) -> tuple[list[str], dict[str, Attribute]]:
+    """What is wanted, but for the status, as terms of a condition, and their values."""
+    terms: list[str] = []
+    values: dict[str, Attribute] = {}
     if wanted.action is not None:
         terms.append("#action = :action")
         values["action"] = text(wanted.action)
     if wanted.since is not None:
         terms.append("#created_at >= :since")
-        values["since"] = text(rfc3339(wanted.since.astimezone(UTC)))
+        values["since"] = time_of(wanted.since)
     if wanted.until is not None:
         terms.append("#created_at < :until")
-        values["until"] = text(rfc3339(wanted.until.astimezone(UTC)))
-    return " AND ".join(terms), values
+        values["until"] = time_of(wanted.until)
+    return terms, values
+
+
+def time_of(moment: datetime) -> Attribute:
+    """The moment, as the stamps are stored."""
+    return text(rfc3339(moment.astimezone(UTC)))
+
+
+def _condition(wanted: Filter) -> tuple[str, dict[str, Attribute]]:
+    terms, values = terms_of(wanted)
+    if wanted.status is not None:
+        terms.append("#status = :status")
+        values["status"] = text(wanted.status)
+    return " AND ".join(["#_part = :request", *terms]), values | {"request": number(0)}
 
 
 def _key(cursor: str) -> Key:
     read = _CURSOR.fullmatch(cursor) if cursor.isprintable() else None
     if not read:
-        raise Misconfigured("no page of this list goes on there")
+        raise Misconfigured(f"no page of this store ended with {cursor!r}")
     return Key(read[2], int(read[1]))

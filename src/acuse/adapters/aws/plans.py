@@ -33,7 +33,7 @@ UNPLANNED = "#status = :accepted AND attribute_not_exists(#_parts) AND #_turn = 
 PLAN = "SET #_parts = :parts, #_turn = :mine"
 BY_ME = "#status = :accepted AND attribute_not_exists(#_parts) AND #_plan = :mine"
 
-REOPEN = "SET #status = :accepted, #_turn = :mine REMOVE #finished_at, #attempts, #result, #error"
+REOPEN = "SET #status = :accepted, #_turn = :mine REMOVE #_failed, #finished_at, #attempts, #result, #error"
 REOPEN_UNPLANNED = REOPEN.replace("SET", "SET #_plan = :mine,")
 FAILED_UNPLANNED = "#status = :failed AND attribute_not_exists(#_parts) AND #_plan = :read"
 RENUMBER = "SET #_plan = :mine REMOVE #_parts_ended, #_parts_failed"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from acuse.adapters.aws.counts import counted
+from acuse.adapters.aws.counts import come_to_pass, counts_of, tallies_of
 from acuse.adapters.aws.relay import called_for
 from acuse.entrypoints.lambdas.metrics import write
 from acuse.entrypoints.lambdas.service import service, service_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from acuse.adapters.aws.relay import Change
 
@@ -27,8 +28,16 @@ def handler(event: Any, context: Any) -> None:  # noqa: ARG001
 
 
 def _count(changes: Sequence[Change]) -> None:
-    """The changes are in the metrics, if that can be. No figure is worth a batch that is given again."""
+    """The changes are in metrics and tallies, if that can be. No figure is worth a batch that is given again."""
+    with _only_a_line("a batch is missing from the metrics", changes):
+        write(counts_of(come_to_pass(changes)), service_name())
+    with _only_a_line("a batch is missing from the tallies", changes):
+        service().aws.tallies.add(tallies_of(come_to_pass(changes)))
+
+
+@contextmanager
+def _only_a_line(text: str, changes: Sequence[Change]) -> Iterator[None]:
     try:
-        write(counted(changes), service_name())
+        yield
     except Exception:
-        log.exception("a batch is missing from the metrics", extra={"changes": len(changes)})
+        log.exception(text, extra={"changes": len(changes)})
