@@ -1,4 +1,4 @@
-"""What failed, in the log: a line for a request, a lesser one for a part and for an attempt after which another follows.
+"""What failed, in the log: a line for a request, a lesser one for a part and for an attempt that is made again.
 
 What ended in time has no line: it is in the record and in the metrics. The detail of a failure may hold what a client
 sent, and is kept with the record, so it is told at DEBUG only. No body and no result is told at any level.
