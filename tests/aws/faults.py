@@ -32,6 +32,10 @@ class Throttle: ...
 
 
 @dataclass(frozen=True)
+class Denied: ...
+
+
+@dataclass(frozen=True)
 class Broken:
     status: int = 500
 
@@ -64,7 +68,7 @@ class PartlyThrottled:
     keep: Collection[int]  # The places in the batch; keys are counted on from table to table.
 
 
-Fault = Throttle | Broken | BrokenAfter | ResetBefore | ResetAfter | SlowBefore | SlowAfter | PartlyThrottled
+Fault = Throttle | Denied | Broken | BrokenAfter | ResetBefore | ResetAfter | SlowBefore | SlowAfter | PartlyThrottled
 Batch = Generator[Json, Json, None]
 """Yields the request for what is kept, empty for nothing; is sent the answer to it; yields the answer to the whole."""
 
@@ -130,12 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.wait(fault.seconds)
         if isinstance(fault, PartlyThrottled):
             answer = self._partly(fault.keep)
-        elif not isinstance(fault, Throttle | Broken | ResetBefore):
+        elif not isinstance(fault, Throttle | Denied | Broken | ResetBefore):
             answer = self._forward(self.body)
         if isinstance(fault, SlowAfter):
             self.server.wait(fault.seconds)
         if isinstance(fault, Throttle):
             return self._own(400, {"__type": REFUSALS[self.service]})
+        if isinstance(fault, Denied):
+            return self._own(400, {"__type": "com.amazon.coral.service#AccessDeniedException"})
         if isinstance(fault, Broken | BrokenAfter):
             return self._own(fault.status, {"__type": "InternalServerError"})
         return None if isinstance(fault, ResetAfter) else answer

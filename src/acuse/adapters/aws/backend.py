@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.calls import client, code_of, patiently
+from acuse.adapters.aws.examination import Examination
 from acuse.adapters.aws.gate import Gate
 from acuse.adapters.aws.keyring import DynamoKeyring
 from acuse.adapters.aws.load import load
@@ -24,9 +25,10 @@ from acuse.adapters.aws.tallies import LANES, Tallies
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
+    from acuse.domain.finding import Finding
     from acuse.domain.record import Key
     from acuse.ports import Clock
 
@@ -93,6 +95,17 @@ class AwsBackend:
     def tallies(self) -> Tallies:
         """What the overview tells of, to be added to."""
         return Tallies(self._dynamodb, self._table_name, lane=secrets.randbelow(LANES))
+
+    def examine(self) -> Iterator[Finding]:
+        """What is found of the table and the queue, and of who is let in there; nothing is changed."""
+        return Examination(
+            partial(client, in_flight=self._in_flight),
+            self._clock,
+            table=self._table_name,
+            queue=self._queue_name,
+            visibility=self._lease,
+            patience=self._patience,
+        ).findings()
 
     def requeue(self, before: datetime, limit: int, after: Key | None, *, dry: bool) -> Requeued:
         """Of the next items, what was created before that moment and is due has a message; dry: it only counts."""
