@@ -1,62 +1,37 @@
-"""The ops plane: whether the service is alive, whether it can do its work, and what the public plane takes."""
+"""The ops plane: whether the service is alive, whether it can do its work, what it does, and what it takes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from acuse.domain.errors import AcuseError
+from acuse.entrypoints.ops.guard import Guard
+from acuse.entrypoints.ops.pages import Pages
+from acuse.entrypoints.ops.templating import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
-    from acuse.application.actions import Catalogue
-    from acuse.config import Settings
-    from acuse.ports import Clock, Keyring, Overview, Store
+    from acuse.entrypoints.ops.sources import Sources
 
     Ages = Callable[[], Mapping[str, float]]
 
 STALE_SECONDS = 5.0
 
 
-class Sources(Protocol):
-    """What the page shows comes from here, as from bootstrap's Service. To ask for a part may open it, or raise."""
-
-    @property
-    def settings(self) -> Settings:
-        """Names, keys and bounds."""
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The actions that can be chosen."""
-
-    @property
-    def store(self) -> Store:
-        """The records."""
-
-    @property
-    def overview(self) -> Overview:
-        """The read side."""
-
-    @property
-    def keyring(self) -> Keyring:
-        """The keys."""
-
-
-def ops_app(
-    sources: Sources, ages: Ages, described: Callable[[], str], *, routes: Sequence[BaseRoute] = ()
-) -> Starlette:
+def ops_app(sources: Sources, ages: Ages, described: Callable[[], str], *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The ASGI app. `ages`: seconds since the intake last committed and each worker last reached its queue.
 
-    `described`: the OpenAPI document; called for each request, in a thread. `routes`: what else is served, to anyone.
+    `described`: the OpenAPI document; called for each request, in a thread. `routes`: what else is served.
     """
 
     async def live(_: Request) -> JSONResponse:
@@ -70,11 +45,18 @@ def ops_app(
     def openapi(_: Request) -> Response:
         return Response(described(), media_type="application/json")
 
-    return Starlette(
+    def silent() -> dict[str, float]:
+        return {name: age for name, age in ages().items() if age >= STALE_SECONDS}
+
+    pages = Pages(sources, Templates(), silent)
+    app = Starlette(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/openapi.json", openapi),
             *routes,
-        ]
+            *pages.routes(),
+        ],
+        exception_handlers={HTTPException: pages.refused, AcuseError: pages.refused},
     )
+    return Guard(app, lambda: sources.keyring, sources.settings, pages.message)

@@ -58,9 +58,7 @@ def utc(moment: datetime) -> str:
 
 def visible(text: str) -> str:
     """What cannot be seen, or would turn the text about, in the escapes of JSON; lines and tabs stay."""
-    return "".join(
-        one if one in "\n\t" or unicodedata.category(one) not in UNSEEN else _escaped(one) for one in text
-    )
+    return "".join(one if one in "\n\t" or unicodedata.category(one) not in UNSEEN else _escaped(one) for one in text)
 
 
 def _escaped(one: str) -> str:

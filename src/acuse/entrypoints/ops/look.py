@@ -1,0 +1,81 @@
+"""One look at the store for all who have the page open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from acuse.application.overview import PICTURE, Summary, summed
+from acuse.domain.errors import AcuseError
+from acuse.domain.listing import Filter, Order, Page
+from acuse.domain.record import Record, Status
+from acuse.domain.tally import SPAN
+
+if TYPE_CHECKING:
+    from acuse.entrypoints.ops.sources import Sources
+
+log = logging.getLogger(__name__)
+
+FEW = 8
+REST_SECONDS = 1.0
+SHARE = 0.1
+"""Of the time, that looks may take."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen: all of it, or why nothing."""
+
+    at: datetime
+    summary: Summary | None = None
+    failed: Sequence[Record] = ()
+    order: Order = Order.NONE
+    away: str | None = None
+
+
+class Look:
+    """A look serves all who ask while it lasts, and for a while after."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Nothing is looked at yet."""
+        self._sources = sources
+        self._seen: Seen | None = None
+        self._fresh_until = -math.inf
+        self._looking: asyncio.Task[Seen] | None = None
+
+    async def seen(self) -> Seen:
+        """What was seen a moment ago, or now."""
+        if self._seen is not None and monotonic() < self._fresh_until:
+            return self._seen
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Seen:
+        began = monotonic()
+        try:
+            self._seen = await asyncio.to_thread(_looked, self._sources)
+        finally:
+            self._looking = None
+            took = monotonic() - began
+            self._fresh_until = monotonic() + max(REST_SECONDS, took * (1 / SHARE - 1))
+        return self._seen
+
+
+def _looked(sources: Sources) -> Seen:
+    now = sources.clock.now()
+    try:
+        overview = sources.overview
+        tallies = overview.tallies(now - PICTURE - SPAN)
+        failed: Page = overview.find(Filter(status=Status.FAILED), FEW, None)
+        summary = summed(tallies, overview.backlog(), sources.clock.now(), sources.catalogue)
+    except AcuseError as error:
+        log.warning("the overview was not seen", extra={"error": str(error)})
+        return Seen(at=now, away=str(error))
+    return Seen(at=now, summary=summary, failed=failed.records, order=failed.order)

@@ -1,0 +1,227 @@
+"""What the overview says, made of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from markupsafe import Markup
+
+from acuse.application.duration import in_words
+from acuse.application.overview import LATELY, PICTURE, Share, Summary, Verdict, judged, silences
+from acuse.domain.record import rfc3339
+from acuse.domain.tally import SPAN
+from acuse.entrypoints.ops import words
+from acuse.entrypoints.ops.charts import Bar, Line, Plot, Tick, barred, plotted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from acuse.domain.record import Record
+    from acuse.entrypoints.ops.look import Seen
+
+NOT_TOLD = "The queue of this store counts all actions together."
+MOST_BARS = 8
+DASH = "\N{EN DASH}"
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One number that matters, and what else is to be known of it."""
+
+    name: str
+    value: str
+    unit: str = ""
+    note: str = ""
+
+
+class Drawing(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart, the names of its lines, and what it shows as a table."""
+
+    part: str
+    title: str
+    note: str
+    svg: Markup
+    names: Sequence[tuple[str, str]]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+class FailedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that failed."""
+
+    id: str
+    action: str
+    reason: str
+    detail: str
+    at: datetime
+
+
+class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on the page."""
+
+    at: datetime
+    verdict: Verdict
+    well: str
+    figures: Sequence[Figure] = ()
+    drawings: Sequence[Drawing] = ()
+    actions: Sequence[Share] = ()
+    lately: str = in_words(LATELY)
+    not_told: str = NOT_TOLD
+    failed: Sequence[FailedRow] = ()
+    is_away: bool = False
+    is_live: bool = True
+
+
+def overview_view(seen: Seen, silent: Mapping[str, float]) -> OverviewView:
+    """The view of what was seen. `silent`: parts of the service that do not show themselves, for how many seconds."""
+    summary = seen.summary
+    if summary is None:
+        reasons = [f"The store cannot be reached: {words.visible(seen.away or '')}", *silences(silent)]
+        return OverviewView(at=seen.at, verdict=Verdict(reasons=reasons), well="", is_away=True)
+    return OverviewView(
+        at=seen.at,
+        verdict=judged(summary, silent),
+        well=_well(summary.lately),
+        figures=_figures(summary),
+        drawings=[_throughput(summary), _durations(summary), _backlog(summary)],
+        actions=summary.actions,
+        failed=[_failed(record) for record in seen.failed],
+    )
+
+
+def _well(lately: Share) -> str:
+    if not lately.finished:
+        return f"Ready. Nothing finished in the last {in_words(LATELY)}, and nothing failed."
+    return f"{lately.finished:,} finished in the last {in_words(LATELY)}, none failed."
+
+
+def _figures(summary: Summary) -> list[Figure]:
+    lately, load, took = summary.lately, summary.load, summary.latency
+    accepted, accepted_unit = words.rate(summary.accepted_rate)
+    finished, finished_unit = words.rate(summary.finished_rate)
+    failed = f", {lately.failed:,} failed" if lately.failed else ""
+    notes = [] if summary.oldest is None else [f"oldest for {in_words(summary.oldest)}"]
+    notes += [f"{load.running:,} running"] if load.running else []
+    notes += [f"{load.delayed:,} to be tried again"] if load.delayed else []
+    return [
+        Figure(name="Accepted", value=accepted, unit=accepted_unit, note=f"{lately.accepted:,} in {in_words(LATELY)}"),
+        Figure(
+            name="Finished",
+            value=finished,
+            unit=finished_unit,
+            note=f"{lately.finished:,} in {in_words(LATELY)}{failed}",
+        ),
+        Figure(name="Half done within", value=DASH, note=f"nothing finished in {in_words(LATELY)}")
+        if took is None
+        else Figure(
+            name="Half done within",
+            value=_within(took.median.at_most),
+            note=f"95 % within {_within(took.most.at_most)}",
+        ),
+        Figure(name="Waiting", value=f"{load.waiting:,}", note=", ".join(notes) or "nothing runs"),
+    ]
+
+
+def _within(at_most: float | None) -> str:
+    return "more than 10,000 s" if at_most is None else words.seconds(at_most)
+
+
+def _throughput(summary: Summary) -> Drawing:
+    points = summary.points
+    most = max((max(point.accepted, point.finished, point.failed) for point in points), default=0)
+    per, unit = (SPAN.total_seconds(), "/s") if most >= SPAN.total_seconds() else (SPAN / timedelta(minutes=1), "/min")
+    lines = [
+        Line(name="finished", look="finished", filled=True, values=[point.finished / per for point in points]),
+        Line(name="accepted", look="accepted", values=[point.accepted / per for point in points]),
+    ]
+    if any(point.failed for point in points):
+        lines.append(Line(name="failed", look="failed", values=[point.failed / per for point in points]))
+    accepted, finished = sum(point.accepted for point in points), sum(point.finished for point in points)
+    failed = sum(point.failed for point in points)
+    told = f"In the last {in_words(PICTURE)} {accepted:,} were accepted, {finished:,} finished and {failed:,} failed."
+    plot = Plot(told=told, lines=lines, below=_axis(), label=lambda value: f"{value:,g} {unit}")
+    return Drawing(
+        part="throughput",
+        title="Accepted and finished",
+        note=told,
+        svg=Markup(plotted(plot)),  # noqa: S704  (charts escape)
+        names=[(line.name, line.look) for line in lines],
+        columns=("10 seconds from", "accepted", "finished", "failed"),
+        rows=[
+            (rfc3339(point.at)[11:19], f"{point.accepted:,}", f"{point.finished:,}", f"{point.failed:,}")
+            for point in reversed(points)
+            if point.accepted or point.finished or point.failed
+        ],
+    )
+
+
+def _durations(summary: Summary) -> Drawing:
+    took = [(point.at, point.latency) for point in summary.points]
+    lines = [
+        Line(name="95 %", look="most", values=[None if one is None else one.most.seconds for _, one in took]),
+        Line(name="half", look="median", values=[None if one is None else one.median.seconds for _, one in took]),
+    ]
+    told = f"Nothing finished in the last {in_words(LATELY)}."
+    if summary.latency is not None:
+        median, most = summary.latency.median, summary.latency.most
+        told = (
+            f"In the last {in_words(LATELY)} half took about {words.seconds(median.seconds)},"
+            f" 95 % about {words.seconds(most.seconds)} at most."
+        )
+    plot = Plot(told=told, lines=lines, below=_axis(), label=words.seconds, logarithmic=True)
+    return Drawing(
+        part="latency",
+        title="From created to finished",
+        note=told,
+        svg=Markup(plotted(plot)),  # noqa: S704  (charts escape)
+        names=[("half took at most", "median"), ("95 % took at most", "most")],
+        columns=("10 seconds from", "half within about", "95 % within about"),
+        rows=[
+            (rfc3339(at)[11:19], words.seconds(one.median.seconds), words.seconds(one.most.seconds))
+            for at, one in reversed(took)
+            if one is not None
+        ],
+    )
+
+
+def _backlog(summary: Summary) -> Drawing:
+    loads = [(share.action, share.load) for share in summary.actions if share.load is not None]
+    if not summary.tells_actions_apart:
+        loads = [("all actions", summary.load)]
+    loads.sort(key=lambda one: -(one[1].waiting + one[1].running + one[1].delayed))
+    rows = [(name, f"{load.waiting:,}", f"{load.running:,}", f"{load.delayed:,}") for name, load in loads]
+    bars = [
+        Bar(
+            name=words.visible(name),
+            said=f"{load.waiting:,} waiting, {load.running:,} running",
+            pieces=[(load.running, "running"), (load.waiting, "waiting"), (load.delayed, "delayed")],
+        )
+        for name, load in loads[:MOST_BARS]
+    ]
+    total = summary.load
+    told = f"{total.waiting:,} waiting, {total.running:,} running, {total.delayed:,} to be tried again."
+    return Drawing(
+        part="backlog",
+        title="Waiting and running",
+        note=told if summary.tells_actions_apart else f"{told} {NOT_TOLD}",
+        svg=Markup(barred(told, bars)),  # noqa: S704  (charts escape)
+        names=[("running", "running"), ("waiting", "waiting"), ("to be tried again", "delayed")],
+        columns=("action", "waiting", "running", "to be tried again"),
+        rows=rows,
+    )
+
+
+def _axis() -> list[Tick]:
+    return [Tick(0, f"{in_words(PICTURE)} ago"), Tick(0.5, ""), Tick(1, "now")]
+
+
+def _failed(record: Record) -> FailedRow:
+    return FailedRow(
+        id=record.id,
+        action=record.action,
+        reason="" if record.error is None else record.error.reason,
+        detail="" if record.error is None else words.visible(record.error.detail[:200]),
+        at=record.finished_at or record.created_at,
+    )
