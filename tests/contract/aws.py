@@ -16,7 +16,7 @@ import boto3
 from acuse.adapters.aws.counts import come_to_pass, tallies_of
 from acuse.adapters.aws.gate import Gate
 from acuse.adapters.aws.keyring import DynamoKeyring
-from acuse.adapters.aws.load import load
+from acuse.adapters.aws.load import Oldest, load
 from acuse.adapters.aws.outbox import Outbox
 from acuse.adapters.aws.overview import AwsOverview
 from acuse.adapters.aws.permits import Permits
@@ -155,7 +155,8 @@ class Live:
         outbox = Outbox(self.sqs, self.url, patience=PATIENCE)
         tallies = Tallies(self.dynamodb, name, lane=0)
         self.store = Relayed(DynamoStore(self.table, clock), read, outbox, tallies)
-        self.overview = AwsOverview(self.table, clock, partial(load, self.sqs, self.url, PATIENCE))
+        oldest = Oldest(partial(local.client, "cloudwatch"), name, clock)
+        self.overview = AwsOverview(self.table, clock, partial(load, self.sqs, self.url, PATIENCE, oldest.since))
         self.keyring = DynamoKeyring(self.table)
         self.permits = Permits(self.table, patience=PATIENCE)
         gate = Gate(self.permits, clock, bounds=bounds, postpone=NOW)

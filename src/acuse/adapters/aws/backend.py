@@ -12,7 +12,7 @@ from acuse.adapters.aws.calls import client, code_of, patiently
 from acuse.adapters.aws.examination import Examination
 from acuse.adapters.aws.gate import Gate
 from acuse.adapters.aws.keyring import DynamoKeyring
-from acuse.adapters.aws.load import load
+from acuse.adapters.aws.load import Oldest, load
 from acuse.adapters.aws.outbox import Outbox
 from acuse.adapters.aws.overview import AwsOverview
 from acuse.adapters.aws.permits import Permits
@@ -74,7 +74,8 @@ class AwsBackend:
     @cached_property
     def overview(self) -> AwsOverview:
         """The table and the queue, to look at. Without a queue there is no backlog to see."""
-        return AwsOverview(self._table, self._clock, lambda: load(self._sqs, self._url, self._patience))
+        oldest = Oldest(partial(client, "cloudwatch", in_flight=1), self._queue_name, self._clock)
+        return AwsOverview(self._table, self._clock, lambda: load(self._sqs, self._url, self._patience, oldest.since))
 
     @cached_property
     def queue(self) -> SqsQueue:
