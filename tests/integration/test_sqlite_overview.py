@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from acuse.adapters.sqlite import database as module
-from acuse.adapters.sqlite import overview, tally
+from acuse.adapters.sqlite import overview, store
 from acuse.adapters.sqlite.backend import SqliteBackend
 from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import Misconfigured
 from acuse.domain.listing import Filter
 from acuse.domain.record import Status
-from acuse.domain.tally import KEPT, SPAN
+from acuse.domain.tally import BOUNDS as BOUNDS_OF_TIME
+from acuse.domain.tally import KEPT, SPAN, tally_of
 from tests.clock import StillClock
 from tests.requests import record
 
@@ -78,7 +81,7 @@ def filled(backend: SqliteBackend, number: int) -> list[Record]:
 STATEMENTS = [overview.ACTIONS, overview.TIED, overview.OLDER, overview.GET, overview.LOAD]
 
 
-@pytest.mark.parametrize("statement", [*STATEMENTS, tally.TALLIES, tally.FORGET])
+@pytest.mark.parametrize("statement", [*STATEMENTS, overview.TALLIES, store.FORGET_TALLIES])
 def test_no_statement_goes_through_a_whole_table(path: Path, statement: str) -> None:
     named = dict.fromkeys(["action", "status", "at", "seq", "since", "now", "far"], 1)
     values = named if ":" in statement else [1] * statement.count("?")
@@ -142,6 +145,21 @@ def test_the_last_page_says_that_it_is_the_last(backend: SqliteBackend) -> None:
 
     assert first.next is not None
     assert backend.overview.find(Filter(), 2, first.next).next is None
+
+
+def test_each_bound_is_in_the_schema(path: Path) -> None:
+    clock = StillClock()
+    with closing(Database(path, durable=True, busy=BUSY)) as database:
+        store, queue = SqliteStore(database, clock), SqliteQueue(database, clock, lease=LEASE, bounds=BOUNDS)
+        store.add([record(clock.now()) for _ in range(2 * len(BOUNDS_OF_TIME))])
+        deliveries = queue.receive(500, NOW)
+        late = [timedelta(seconds=bound) + tick for bound in BOUNDS_OF_TIME for tick in (NOW, TICK)]
+        store.settle([Ending(delivery=one, at=clock.now() + by) for one, by in zip(deliveries, late, strict=True)])
+        records = store.get([one.key.id for one in deliveries]).values()
+        tallies = overview.SqliteOverview(database, clock, lease=LEASE).tallies(clock.now())
+
+    ended = Counter((one.at, one.bound) for one in map(tally_of, records))
+    assert ended == {(one.at, one.bound): one.count for one in tallies if one.status is Status.FINISHED}
 
 
 def test_what_lies_too_far_back_is_no_longer_counted_once_something_ends(path: Path) -> None:

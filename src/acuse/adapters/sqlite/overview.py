@@ -8,12 +8,12 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from acuse.adapters.sqlite.rows import RECORD, micros, moment, record_from
-from acuse.adapters.sqlite.tally import tallies
 from acuse.domain.backlog import Backlog, Load, backlog_of
 from acuse.domain.delivery import LEASES
 from acuse.domain.errors import Misconfigured
 from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page
 from acuse.domain.record import Record, Status
+from acuse.domain.tally import Tally
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from acuse.adapters.sqlite.database import Database
-    from acuse.domain.tally import Tally
     from acuse.ports import Clock
 
 # Each action by one step into the index, not by reading all that is in it.
@@ -60,6 +59,8 @@ SELECT
     (SELECT created_at FROM record INDEXED BY record_due WHERE action = :action AND due_at = 0 ORDER BY seq LIMIT 1),
     (SELECT min(due_at) FROM record INDEXED BY record_due WHERE action = :action AND due_at > 0)
 """
+
+TALLIES = "SELECT at, action, status, bound, count FROM tally WHERE at >= ?"
 
 BEGINNING, END = -(2**63), 2**63 - 1
 
@@ -110,7 +111,11 @@ class SqliteOverview:
     def tallies(self, since: datetime) -> list[Tally]:
         """See Overview."""
         with self._database.reading() as connection:
-            return tallies(connection, since)
+            rows = connection.execute(TALLIES, (micros(since),)).fetchall()
+        return [
+            Tally(at=moment(at), action=action, status=Status(status), bound=bound, count=count)
+            for at, action, status, bound, count in rows
+        ]
 
 
 def _place(text: str) -> Place:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from acuse.adapters.sqlite.purge import count, purge
 from acuse.adapters.sqlite.rows import PART, RECORD, micros, part_from, record_from
-from acuse.adapters.sqlite.tally import Kind, kind_of
-from acuse.adapters.sqlite.tally import count as count_endings
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added, Addition, Existing, Together
+from acuse.domain.tally import KEPT, SPAN
 from acuse.domain.together import together
 
 if TYPE_CHECKING:
@@ -51,8 +50,10 @@ UPDATE record
 SET status = ?, finished_at = max(?, created_at), attempts = ?, result = ?, reason = ?, detail = ?,
     due_at = NULL, lease = NULL
 WHERE id = ? AND part = ? AND lease = ? AND status = 'accepted'
-RETURNING action, created_at, finished_at
 """
+
+# Triggers of the schema count what is accepted and what ends.
+FORGET_TALLIES = "DELETE FROM tally WHERE at < ?"
 
 COUNT_PART = """
 UPDATE record
@@ -118,10 +119,8 @@ class SqliteStore:
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         """See Store."""
         with self._database.writing() as connection:
-            ended: list[Kind] = []
-            settled = [_settle(connection, ending, ended) for ending in endings]
-            count_endings(connection, ended, self._clock.now())
-        return settled
+            connection.execute(FORGET_TALLIES, (micros(self._clock.now() - KEPT - SPAN),))
+            return [_settle(connection, ending) for ending in endings]
 
     def plan(self, delivery: Delivery, parts: Sequence[bytes]) -> bool:
         """See Store."""
@@ -216,20 +215,15 @@ def _statement(template: str, row: str, size: int) -> str:
     return template.replace("{rows}", ", ".join([row] * size))
 
 
-def _settle(connection: sqlite3.Connection, ending: Ending, ended: list[Kind]) -> bool:
-    """Whether it is recorded; what has ended for good is among `ended` then."""
+def _settle(connection: sqlite3.Connection, ending: Ending) -> bool:
     key, at = ending.delivery.key, micros(ending.at)
     result = None if ending.result is None else ending.result.decode()
     reason, detail = (None, None) if ending.error is None else (ending.error.reason, ending.error.detail)
     settled = (ending.status, at, ending.delivery.attempt, result, reason, detail, *key, ending.delivery.token)
-    row = connection.execute(SETTLE, settled).fetchone()
-    if row is None:
+    if connection.execute(SETTLE, settled).rowcount != 1:
         return False
     if key.part:
         connection.execute(COUNT_PART, {"status": ending.status, "id": key.id})
-    else:
-        action, created, finished = row
-        ended.append(kind_of(action, ending.status, created, finished))
     return True
 
 
