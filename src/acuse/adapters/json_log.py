@@ -84,16 +84,17 @@ def _object(_logger: object, _name: str, told: EventDict) -> EventDict:
     record: logging.LogRecord = told.pop("_record")
     told.pop("_from_structlog")
     room = _Room(MAX_LINE)
+    subject = {name: room.value(told.pop(name)) for name in SUBJECT if name in told}
     line: dict[str, Any] = {
         "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
         "level": room.text(record.levelname),
         "event": room.text(told.pop("event")),
         "logger": room.text(record.name),
         "process": record.process,
+        **subject,
     }
     traces = {"exception": told.pop("exception", None), "stack": told.pop("stack_info", None)}
     ends = {name: room.end(trace) for name, trace in traces.items() if trace}
-    line.update({name: room.value(told.pop(name)) for name in SUBJECT if name in told})
     line.update(room.members(told.items()))
     return {**line, **ends}
 

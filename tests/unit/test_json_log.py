@@ -1,0 +1,207 @@
+"""A line of the log is one JSON object, whatever is logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from enum import IntEnum, StrEnum
+from typing import Any, Never
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acuse.adapters.json_log import LEFT_OUT, MAX_ITEMS, MAX_LINE, MAX_TEXT, MAX_TRACEBACK, JsonFormatter, WholeLines
+
+SPARE = 200
+"""Bytes of a line besides what is counted: names of ours, and punctuation."""
+OURS = {"timestamp", "level", "event", "logger", "process"}
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary()
+VALUES = st.recursive(
+    SCALARS, lambda each: st.lists(each) | st.dictionaries(st.text() | st.integers(), each), max_leaves=9
+)
+
+
+def record(message: object = "said", *arguments: object, **extra: Any) -> logging.LogRecord:
+    made = logging.makeLogRecord({"name": "of.it", "levelname": "INFO", "msg": message, "args": arguments})
+    vars(made).update(extra)
+    return made
+
+
+def line(one: logging.LogRecord) -> dict[str, Any]:
+    """As a strict reader reads it."""
+    text = JsonFormatter().format(one)
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) <= MAX_LINE + SPARE
+    read: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
+    return read
+
+
+def failed(error: BaseException) -> tuple[type[BaseException], BaseException, None]:
+    return type(error), error, None
+
+
+class Bad(dict[str, int]):
+    def __str__(self) -> Never:
+        raise ValueError
+
+    def items(self) -> Never:
+        raise ValueError
+
+
+class Unspeakable:
+    def __str__(self) -> Never:
+        raise ValueError
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Grade(IntEnum):
+    FIRST = 1
+
+
+@settings(max_examples=50)
+@given(st.text(st.characters()), st.dictionaries(st.text(st.characters()).map("x{}".format), VALUES))
+def test_anything_can_be_logged(message: str, extra: dict[str, Any]) -> None:
+    assert set(line(record(message, **extra))) >= OURS
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (7, 7),
+        (2**63, str(2**63)),
+        (10**5_000, "(a int that cannot be told)"),
+        (1.5, 1.5),
+        (float("-inf"), "-inf"),
+        (Grade.FIRST, 1),
+        (Colour.RED, "red"),
+        ("\ud800", "\\ud800"),
+        (b"\x00", r"b'\x00'"),
+        ({1}, [1]),
+        ((1, {"a": [None]}), [1, {"a": [None]}]),
+        ({1: 2}, {"1": 2}),
+        ([[[[[[]]]]]], [[[[[LEFT_OUT]]]]]),
+        (Unspeakable(), "(a Unspeakable that cannot be told)"),
+        (Bad(), "(a Bad that cannot be told)"),
+        (OSError(2, "no\nsuch"), "[Errno 2] no\nsuch"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_json_is_told_as_text(value: object, told: object) -> None:
+    assert line(record(value_=value))["value_"] == told
+
+
+def test_what_is_ours_cannot_be_replaced() -> None:
+    names = (*OURS - {"process"}, "exception", "stack", "_record", "_from_structlog", "_logger", "_name")
+
+    read = line(record(**dict.fromkeys(names, "forged")))
+
+    assert [read[name] for name in ("level", "event", "logger", "process")] == ["INFO", "said", "of.it", os.getpid()]
+    assert {name: value for name, value in read.items() if value == "forged"} == {
+        f"extra_{name}": "forged" for name in names
+    }
+
+
+def test_much_is_cut_and_says_so() -> None:
+    read = line(record("m" * 9_999, text="t" * 9_999, many=list(range(9_999)), map=dict.fromkeys(range(9_999))))
+
+    assert read["event"] == "m" * MAX_TEXT + LEFT_OUT
+    assert read["text"] == "t" * MAX_TEXT + LEFT_OUT
+    assert read["many"] == [*range(MAX_ITEMS), LEFT_OUT]
+    assert len(read["map"]) == MAX_ITEMS + 1
+    assert read["map"][LEFT_OUT] == LEFT_OUT
+
+
+@pytest.mark.parametrize("text", ["a", "\u00e9", "\U0001f600", "\x00", "\ud800"])
+def test_however_much_is_logged_the_line_has_its_bound_and_its_request(text: str) -> None:
+    extra = {f"name {number}": [text * 9_999] * 9 for number in range(99)}
+
+    read = line(record(text * 9_999, exc_info=failed(ValueError(text * 99_999)), **extra, request_id="r", trace_id="t"))
+
+    assert (read["request_id"], read["trace_id"]) == ("r", "t")
+    assert read[LEFT_OUT] == LEFT_OUT
+
+
+def test_what_holds_itself_has_an_end() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    again: dict[str, Any] = {}
+    again["a"] = again
+
+    read = line(record(endless=endless, again=again))
+
+    assert read["endless"] == [[[[[LEFT_OUT]]]]]
+    assert read["again"] == {"a": {"a": {"a": {"a": {"a": LEFT_OUT}}}}}
+
+
+def test_of_a_long_traceback_the_end_is_told() -> None:
+    read = line(record(exc_info=failed(ValueError("z" * 99_999 + "the end"))))
+
+    assert len(read["exception"]) == MAX_TRACEBACK + 1
+    assert read["exception"].startswith(LEFT_OUT)
+    assert read["exception"].endswith("the end")
+
+
+def test_a_stack_is_told() -> None:
+    assert line(record(stack_info="Stack:\n  here"))["stack"] == "Stack:\n  here"
+
+
+def test_lines_that_are_written_at_once_are_not_mixed(capfd: pytest.CaptureFixture[str]) -> None:
+    def say(number: int) -> None:
+        handler = WholeLines()  # Each its own, as each process has: no lock is shared.
+        handler.setFormatter(JsonFormatter())
+        for _ in range(20):
+            handler.handle(record(text=str(number) * 3_000, more=[str(number) * 3_000] * 9))
+
+    threads = [threading.Thread(target=say, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    lines = [json.loads(one) for one in capfd.readouterr().err.splitlines()]
+    assert len(lines) == 80
+    assert all(len(set(one["text"] + "".join(one["more"]))) == 1 for one in lines)
+
+
+PROGRAM = """
+import logging, os
+from acuse.config import Settings
+from acuse.entrypoints.logs import configure_logging
+configure_logging(Settings.from_environment(os.environ))
+raise ValueError("no\\nmore")
+"""
+
+
+def test_what_ends_a_process_is_a_line_too() -> None:
+    def said(**environment: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        assert ended.returncode == 1
+        return ended.stderr
+
+    told = json.loads(said(ACUSE_LOG_FORMAT="json"))
+
+    assert (told["level"], told["event"]) == ("CRITICAL", "process ended by an error")
+    assert told["exception"].endswith("ValueError: no\nmore")
+    assert said().startswith("Traceback (most recent call last):\n")
+
+
+def test_text_needs_no_structlog() -> None:
+    program = PROGRAM.replace("raise", "import sys; print('structlog' in sys.modules); raise")
+    text = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+
+    assert text.stdout == "False\n"
