@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance.service import ACTIONS, Running, acuse, exists, until
 from tests.aws.local import LocalAws, local_aws
 from tests.aws.stack import Stack
+from tests.otlp import Receiver
 from tests.requests import new_id
 
 if TYPE_CHECKING:
@@ -193,6 +194,29 @@ def test_a_container_serves_and_works_over_the_same_data(without_functions: Depl
         assert without_functions.ended(through_the_api)["result"] == {"sum": 210}
         shown = without_functions.command("show", sent["id"])
         assert json.loads(shown.stdout)["status"] == "finished"
+
+
+def test_a_container_traces_what_it_takes_in_and_what_it_runs(without_functions: Deployed, tmp_path: Path) -> None:
+    trace, client = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {"traceparent": f"00-{trace}-{client}-01"}
+    with Receiver() as receiver:
+        environment = {"ACUSE_TRACING": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+        with _serve(without_functions, tmp_path, **environment) as service:
+            here, through_the_api = [{"id": new_id(), "action": "sums", "upto": 1} for _ in range(2)]
+            assert service.client.post(service.url, json=here, headers=headers).status_code == 201
+            assert without_functions.http.post("/v1/requests", json=through_the_api, headers=headers).is_success
+            assert service.ended(here)["result"] == service.ended(through_the_api)["result"] == {"sum": 1}
+
+        post, *others = receiver.spans(trace)
+        above = {
+            one["id"]: {span.parent for span in others if span.attributes["acuse.request.id"] == one["id"]}
+            for one in (here, through_the_api)
+        }
+        assert (post.name, post.parent) == ("POST /v1/requests", client)
+        assert len(others) == 6
+        assert above == {here["id"]: {post.id}, through_the_api["id"]: {client}}, (
+            "a function hands on what it was given"
+        )
 
 
 def test_what_a_killed_worker_held_is_taken_up_by_another(without_functions: Deployed, tmp_path: Path) -> None:
