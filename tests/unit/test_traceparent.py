@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from acuse.domain.traceparent import valid_traceparent
+from acuse.domain.traceparent import trace_id, valid_traceparent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -34,3 +34,7 @@ def test_one_of_a_later_version_is_read_as_version_00() -> None:
 )
 def test_an_invalid_one_is_ignored(header: str) -> None:
     assert valid_traceparent(header) is None
+
+
+def test_the_trace_is_told_from_the_span() -> None:
+    assert trace_id(f"00-{TRACE}-{SPAN}-01") == TRACE
