@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
 from acuse.entrypoints.check import check
 from acuse.entrypoints.contract import openapi
+from acuse.entrypoints.export import export
 from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.listing import list_
 from acuse.entrypoints.options import MISCONFIGURED, REFUSED, UNAVAILABLE, UNREAD, leave
@@ -58,6 +59,7 @@ app.command()(submit)
 app.command("list")(list_)
 app.command()(show)
 app.command()(retry)
+app.command()(export)
 app.command()(purge)
 app.command()(requeue)
 app.command()(check)

@@ -7,9 +7,9 @@ import sys
 from acuse.entrypoints.ops.words import visible
 
 
-def say(text: str) -> None:
+def say(text: str, *, end: str = "\n") -> None:
     """The text is printed; on a terminal, what cannot be seen is in the escapes of JSON."""
-    print(visible(text) if sys.stdout.isatty() else text)
+    print(visible(text) if sys.stdout.isatty() else text, end=end)
 
 
 def seen(text: str) -> str:
