@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contract import test_purge, test_queue, test_store
+from tests.contract import test_overview, test_purge, test_queue, test_store
 from tests.guards import broken
 from tests.guards.surgery import Cut
 
 STORE = "acuse.adapters.sqlite.store:"
 QUEUE = "acuse.adapters.sqlite.queue:"
 PURGE = "acuse.adapters.sqlite.purge:"
+OVERVIEW = "acuse.adapters.sqlite.overview:"
 HELD, ANYBODYS = "AND lease = ?", "AND ? IS NOT NULL"
 
 
@@ -120,5 +121,30 @@ GUARDS = [
         ),
         test_purge.test_what_was_accepted_long_ago_and_has_not_ended_stays,
         "sqlite",
+    ),
+    row(
+        "listed once: also of those of one moment",
+        OVERVIEW + "TIED", "AND seq < :seq", "AND seq <= :seq",
+        test_overview.test_those_of_one_moment_come_once_each,
+    ),
+    row(
+        "listed at all: the rest of one moment is on the next page",
+        OVERVIEW + "TIED", "AND created_at = :at", "AND created_at = :at + 1",
+        test_overview.test_those_of_one_moment_come_once_each,
+    ),
+    row(
+        "a page is of a bounded size",
+        OVERVIEW + "SqliteOverview.find", " or size >= MAX_PAGE_BYTES", "",
+        test_overview.test_a_page_ends_when_it_is_large,
+    ),
+    row(
+        "what a silent worker held waits",
+        OVERVIEW + "LOAD", "action = :action AND due_at <= :now", "action = :action AND due_at <= 0 * :now",
+        test_overview.test_what_is_held_by_one_who_fell_silent_waits,
+    ),
+    row(
+        "what is held from before the clock went back waits",
+        OVERVIEW + "_load", "due + lost", "due",
+        test_overview.test_what_is_held_for_long_because_the_clock_went_back_waits,
     ),
 ]  # fmt: skip
