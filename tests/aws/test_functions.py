@@ -289,6 +289,13 @@ def test_a_store_and_then_a_queue_that_refuse_leave_the_message_as_failed(stage:
     assert stage.record(request.id).status is Status.FINISHED
 
 
+def test_a_function_that_is_told_to_trace_hands_traces_on_and_keeps_none(stage: Stage) -> None:
+    request = stage.add("echo")
+    with stage.function("worker", ACUSE_TRACING="true") as worker:
+        assert deliver(worker, due(request)) == NO_FAILURES
+    assert stage.record(request.id).status is Status.FINISHED
+
+
 def test_what_has_ended_is_not_run_again(stage: Stage, worker: Function, tmp_path: Path) -> None:
     book = tmp_path / "book"
     request = stage.add("notes", book=str(book))

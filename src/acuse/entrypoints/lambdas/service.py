@@ -6,6 +6,8 @@ import logging
 import os
 from functools import cache
 
+import msgspec
+
 from acuse.bootstrap import Service
 from acuse.config import Settings
 from acuse.entrypoints.logs import configure_logging
@@ -17,7 +19,8 @@ SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
 @cache
 def service() -> Service:
     """One for this process, with the settings of its environment."""
-    settings = Settings.from_environment(os.environ)
+    # A function is frozen between its calls: it would send spans when it thaws, or never. It hands traces on.
+    settings = msgspec.structs.replace(Settings.from_environment(os.environ), tracing=False)
     root = logging.getLogger()
     of_lambda = list(root.handlers)
     configure_logging(settings)
