@@ -19,7 +19,7 @@ from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.domain.record import Status, rfc3339
 from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_of, pages
-from acuse.entrypoints.ops.words import ago, coarse
+from acuse.entrypoints.ops.words import ago
 from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Store, existing, leave
 from acuse.entrypoints.steps import counted, once_interrupted
 from acuse.entrypoints.terminal import say, seen
@@ -200,14 +200,14 @@ class _Table:
         table.add_column("took", no_wrap=True, justify="right")
         table.add_column("reason", overflow="fold", min_width=6)
         for record in records:
-            took = None if record.finished_at is None else record.finished_at - record.created_at
+            took = "" if record.finished_at is None else in_words(record.finished_at - record.created_at)
             table.add_row(
                 Text(record.id),
                 Text(seen(record.action)),
                 Text(record.status, STYLES[record.status]),
                 *([Text(str(record.attempts))] if roomy else []),
                 f"{record.created_at:%Y-%m-%d %H:%M:%S}Z" if roomy else ago(record.created_at, self._now),
-                "" if took is None else in_words(took) if roomy else coarse(took),
+                took if roomy else " ".join(took.split()[:2]),
                 "" if record.error is None else record.error.reason,
             )
         self._console.print(table)
