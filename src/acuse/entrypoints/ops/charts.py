@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TOP, FOOT = 18, 20
 """Pixels above the highest line, for its label, and below the lowest, for those of the other axis."""
-STEPS = (1, 2, 2.5, 5, 10)
+STEPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 DECADE = 10
 THIN = 5
 

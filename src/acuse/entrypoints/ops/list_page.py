@@ -48,6 +48,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     took: str
     attempts: int
+    reason: str
     remark: str
 
 
@@ -61,6 +62,11 @@ class ListView(msgspec.Struct, frozen=True, kw_only=True):
     order: Order | None = None
     first: str | None = None
     next: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is one that may be run again."""
+        return any(row.reason for row in self.rows)
 
     @property
     def heading(self) -> str:
@@ -122,7 +128,7 @@ def _time(name: str, text: str, problems: list[str]) -> datetime | None:
 
 def _row(record: Record) -> Row:
     ended = record.finished_at
-    remark = "" if record.error is None else f"{record.error.reason}: {record.error.detail[:200]}"
+    remark = "" if record.error is None else record.error.detail[:200]
     if record.progress is not None and ended is None:
         done = record.progress.parts - record.progress.left
         remark = f"{done:,} of {record.progress.parts:,} parts ended"
@@ -133,5 +139,6 @@ def _row(record: Record) -> Row:
         created_at=record.created_at,
         took="" if ended is None else in_words(ended - record.created_at),
         attempts=record.attempts,
+        reason="" if record.error is None else record.error.reason,
         remark=words.visible(remark),
     )

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from acuse.application.duration import in_words
 from acuse.application.overview import PICTURE, Summary, summed
 from acuse.domain.errors import AcuseError
 from acuse.domain.listing import Filter, Order, Page
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 FEW = 8
 REST_SECONDS = 1.0
 SHARE = 0.1
-"""Of the time, that looks may take."""
+"""Of the time, that looks may take. One that fails is over soon, or has waited and not read."""
+PATIENCE_SECONDS = 3.0
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,26 +48,33 @@ class Look:
         """Nothing is looked at yet."""
         self._sources = sources
         self._seen: Seen | None = None
-        self._fresh_until = -math.inf
+        self._began = self._fresh_until = -math.inf
         self._looking: asyncio.Task[Seen] | None = None
 
     async def seen(self) -> Seen:
-        """What was seen a moment ago, or now."""
+        """What was seen a moment ago, or now; if the look lasts too long, that it does."""
         if self._seen is not None and monotonic() < self._fresh_until:
             return self._seen
         if self._looking is None:
+            self._began = monotonic()
             self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+            # Those who asked may have left: then nobody else looks at what became of it.
+            self._looking.add_done_callback(lambda look: look.cancelled() or look.exception())
+        try:
+            async with asyncio.timeout(self._began + PATIENCE_SECONDS - monotonic()):
+                return await asyncio.shield(self._looking)
+        except TimeoutError:
+            waited = in_words(timedelta(seconds=monotonic() - self._began))
+            return Seen(at=self._sources.clock.now(), away=f"it has not answered for {waited}")
 
     async def _look(self) -> Seen:
-        began = monotonic()
         try:
-            self._seen = await asyncio.to_thread(_looked, self._sources)
+            seen = self._seen = await asyncio.to_thread(_looked, self._sources)
         finally:
             self._looking = None
-            took = monotonic() - began
-            self._fresh_until = monotonic() + max(REST_SECONDS, took * (1 / SHARE - 1))
-        return self._seen
+        took = monotonic() - self._began
+        self._fresh_until = monotonic() + max(REST_SECONDS, took * (1 / SHARE - 1) if seen.summary else 0)
+        return seen
 
 
 def _looked(sources: Sources) -> Seen:

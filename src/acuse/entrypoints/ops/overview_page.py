@@ -12,19 +12,22 @@ from markupsafe import Markup
 from acuse.application.duration import in_words
 from acuse.application.overview import LATELY, PICTURE, Share, Summary, Verdict, judged, silences
 from acuse.domain.record import rfc3339
-from acuse.domain.tally import SPAN
+from acuse.domain.tally import BOUNDS, SPAN
 from acuse.entrypoints.ops import words
 from acuse.entrypoints.ops.charts import Bar, Line, Plot, Tick, barred, plotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from acuse.application.latency import Latency
+    from acuse.domain.backlog import Load
     from acuse.domain.record import Record
     from acuse.entrypoints.ops.look import Seen
 
 NOT_TOLD = "The queue of this store counts all actions together."
-MOST_BARS = 8
+MOST_BARS = 5
 DASH = "\N{EN DASH}"
+TOP = words.seconds(BOUNDS[-1])
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +36,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     value: str
     unit: str = ""
-    note: str = ""
+    notes: Sequence[tuple[str, str]] = ()
+    """Each with its look."""
+    at_most: bool = False
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +75,7 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
     lately: str = in_words(LATELY)
     not_told: str = NOT_TOLD
     failed: Sequence[FailedRow] = ()
+    order: str = ""
     is_away: bool = False
     is_live: bool = True
 
@@ -88,6 +94,7 @@ def overview_view(seen: Seen, silent: Mapping[str, float]) -> OverviewView:
         drawings=[_throughput(summary), _durations(summary), _backlog(summary)],
         actions=summary.actions,
         failed=[_failed(record) for record in seen.failed],
+        order=seen.order.value.capitalize(),
     )
 
 
@@ -101,31 +108,34 @@ def _figures(summary: Summary) -> list[Figure]:
     lately, load, took = summary.lately, summary.load, summary.latency
     accepted, accepted_unit = words.rate(summary.accepted_rate)
     finished, finished_unit = words.rate(summary.finished_rate)
-    failed = f", {lately.failed:,} failed" if lately.failed else ""
-    notes = [] if summary.oldest is None else [f"oldest for {in_words(summary.oldest)}"]
-    notes += [f"{load.running:,} running"] if load.running else []
-    notes += [f"{load.delayed:,} to be tried again"] if load.delayed else []
+    ended = [(f"{lately.finished:,} in {in_words(LATELY)}", "")]
+    ended += [(f"{lately.failed:,} failed", "bad")] if lately.failed else []
+    waits = [] if summary.oldest is None else [(f"oldest for {in_words(summary.oldest)}", "")]
+    waits += [(f"{load.running:,} running", "")] if load.running else []
+    waits += [(f"{load.delayed:,} to be tried again", "")] if load.delayed else []
     return [
-        Figure(name="Accepted", value=accepted, unit=accepted_unit, note=f"{lately.accepted:,} in {in_words(LATELY)}"),
         Figure(
-            name="Finished",
-            value=finished,
-            unit=finished_unit,
-            note=f"{lately.finished:,} in {in_words(LATELY)}{failed}",
+            name="Accepted",
+            value=accepted,
+            unit=accepted_unit,
+            notes=[(f"{lately.accepted:,} in {in_words(LATELY)}", "")],
         ),
-        Figure(name="Half done within", value=DASH, note=f"nothing finished in {in_words(LATELY)}")
-        if took is None
-        else Figure(
-            name="Half done within",
-            value=_within(took.median.at_most),
-            note=f"95 % within {_within(took.most.at_most)}",
-        ),
-        Figure(name="Waiting", value=f"{load.waiting:,}", note=", ".join(notes) or "nothing runs"),
+        Figure(name="Finished", value=finished, unit=finished_unit, notes=ended),
+        _latency_figure(took),
+        Figure(name="Waiting", value=f"{load.waiting:,}", notes=waits or [("nothing runs", "")]),
     ]
 
 
-def _within(at_most: float | None) -> str:
-    return "more than 10,000 s" if at_most is None else words.seconds(at_most)
+def _latency_figure(took: Latency | None) -> Figure:
+    name = "Median latency"
+    if took is None:
+        return Figure(name=name, value=DASH, notes=[(f"nothing finished in {in_words(LATELY)}", "")])
+    most = took.most.at_most
+    note = f"95 %: more than {TOP}" if most is None else f"95 %: no more than {words.seconds(most)}"
+    if took.median.at_most is None:
+        return Figure(name=name, value=f"> {TOP}", notes=[(note, "")])
+    number, unit = words.seconds(took.median.at_most).split(" ", 1)
+    return Figure(name=name, value=number, unit=unit, notes=[(note, "")], at_most=True)
 
 
 def _throughput(summary: Summary) -> Drawing:
@@ -137,7 +147,7 @@ def _throughput(summary: Summary) -> Drawing:
         Line(name="accepted", look="accepted", values=[point.accepted / per for point in points]),
     ]
     if any(point.failed for point in points):
-        lines.append(Line(name="failed", look="failed", values=[point.failed / per for point in points]))
+        lines.append(Line(name="failed", look="failed", values=[point.failed / per or None for point in points]))
     accepted, finished = sum(point.accepted for point in points), sum(point.finished for point in points)
     failed = sum(point.failed for point in points)
     told = f"In the last {in_words(PICTURE)} {accepted:,} were accepted, {finished:,} finished and {failed:,} failed."
@@ -170,7 +180,7 @@ def _durations(summary: Summary) -> Drawing:
             f"In the last {in_words(LATELY)} half took about {words.seconds(median.seconds)},"
             f" 95 % about {words.seconds(most.seconds)} at most."
         )
-    plot = Plot(told=told, lines=lines, below=_axis(), label=words.seconds, logarithmic=True)
+    plot = Plot(told=told, lines=lines, below=_axis(), label=words.axis_seconds, logarithmic=True)
     return Drawing(
         part="latency",
         title="From created to finished",
@@ -190,27 +200,33 @@ def _backlog(summary: Summary) -> Drawing:
     loads = [(share.action, share.load) for share in summary.actions if share.load is not None]
     if not summary.tells_actions_apart:
         loads = [("all actions", summary.load)]
-    loads.sort(key=lambda one: -(one[1].waiting + one[1].running + one[1].delayed))
     rows = [(name, f"{load.waiting:,}", f"{load.running:,}", f"{load.delayed:,}") for name, load in loads]
+    busy = [one for one in loads if _size(one[1])]
+    busy.sort(key=lambda one: -_size(one[1]))
     bars = [
         Bar(
             name=words.visible(name),
             said=f"{load.waiting:,} waiting, {load.running:,} running",
             pieces=[(load.running, "running"), (load.waiting, "waiting"), (load.delayed, "delayed")],
         )
-        for name, load in loads[:MOST_BARS]
+        for name, load in busy[:MOST_BARS]
     ]
     total = summary.load
     told = f"{total.waiting:,} waiting, {total.running:,} running, {total.delayed:,} to be tried again."
+    told = told if bars else "Nothing waits and nothing runs."
     return Drawing(
         part="backlog",
         title="Waiting and running",
         note=told if summary.tells_actions_apart else f"{told} {NOT_TOLD}",
-        svg=Markup(barred(told, bars)),  # noqa: S704  (charts escape)
+        svg=Markup(barred(told, bars)) if bars else Markup(),  # noqa: S704  (charts escape)
         names=[("running", "running"), ("waiting", "waiting"), ("to be tried again", "delayed")],
         columns=("action", "waiting", "running", "to be tried again"),
         rows=rows,
     )
+
+
+def _size(load: Load) -> int:
+    return load.waiting + load.running + load.delayed
 
 
 def _axis() -> list[Tick]:

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from acuse.domain.record import Part, Record
 
 SAID = {
-    "again": "It is accepted again, and queued.",
-    "not-failed": "Nothing was done: the request is not failed any more.",
+    "again": "It was accepted again, and queued.",
+    "not-failed": "Nothing was done: it was no longer failed, or its parts are being purged.",
 }
 """What came of running it again, by the word in the address."""
+
+
+LOOKS = (Status.FINISHED, Status.FAILED, Status.ACCEPTED)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +103,7 @@ def record_view(
         action=words.visible(record.action),
         status=record.status,
         headline=_headline(record, now),
-        events=_events(record, now),
+        events=_events(record, min((part.created_at for part in parts.values()), default=None), now),
         body=words.json(record.body),
         result=None if record.result is None else words.json(record.result),
         reason=None if error is None else error.reason,
@@ -125,14 +128,21 @@ def _headline(record: Record, now: datetime) -> str:
     return f"Accepted, for {since}"
 
 
-def _events(record: Record, now: datetime) -> list[Event]:
+def _events(record: Record, split_at: datetime | None, now: datetime) -> list[Event]:
     events = [Event(name="Created", look="accepted", at=record.created_at)]
     progress = record.progress
     if progress is not None:
         done = progress.parts - progress.left
         failed = f", {progress.failed:,} of them failed" if progress.failed else ""
         look = "failed" if progress.failed else "accepted" if progress.left else "finished"
-        events.append(Event(name="Parts", look=look, note=f"{done:,} of {progress.parts:,} have ended{failed}"))
+        events.append(
+            Event(
+                name=f"Split into {progress.parts:,} parts",
+                look=look,
+                at=split_at,
+                note=f"{done:,} have ended{failed}",
+            )
+        )
     if record.finished_at is None:
         waits = "merge" if progress is not None and not progress.left else "parts" if progress is not None else "run"
         note = f"waits for its {waits}" if not record.attempts else f"attempt {record.attempts} of its {waits}"
@@ -161,7 +171,7 @@ def _parts(record: Record, found: Mapping[Key, Part], number: int, now: datetime
         )
         for part in parts
     ]
-    counts = [f"{sum(part.status is status for part in parts):,} {status}" for status in Status]
+    counts = [f"{sum(part.status is status for part in parts):,} {status}" for status in LOOKS]
     told = f"Parts {keys[0].part:,} to {keys[-1].part:,} over {in_words(end - start)}: {', '.join(counts)}."
     below = [Tick(0, "created"), Tick(0.5, f"{in_words((end - start) / 2)}"), Tick(1, in_words(end - start))]
     return PartsView(

@@ -56,6 +56,7 @@ class Templates:
             "ago": words.ago,
             "iso": rfc3339,
             "utc": words.utc,
+            "exactly": words.exactly,
             "visible": words.visible,
             "number": "{:,}".format,
         }

@@ -14,7 +14,7 @@ MOST_SHOWN = 16_384
 MOST_FORMATTED = 1_048_576
 """Bytes of JSON that are spread over lines."""
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-JUST_NOW = timedelta(seconds=1)
+A_SECOND = timedelta(seconds=1)
 PER_SECOND = 1.0
 
 
@@ -35,15 +35,10 @@ def rate(a_second: float) -> tuple[str, str]:
 def ago(moment: datetime, now: datetime) -> str:
     """How long ago it was."""
     since = now - moment
-    if abs(since) < JUST_NOW:
+    if since < A_SECOND:  # The clocks of two machines differ by as much.
         return "just now"
-    return f"{coarse(since)} ago" if since > timedelta(0) else f"in {coarse(-since)}"
-
-
-def coarse(duration: timedelta) -> str:
-    """In its largest unit, if it is a minute or more."""
-    said = in_words(duration)
-    return said if duration < timedelta(minutes=1) else " ".join(said.split()[:2])
+    largest = in_words(since // A_SECOND * A_SECOND).split()[:2]
+    return f"{' '.join(largest)} ago"
 
 
 def seconds(value: float) -> str:
@@ -54,6 +49,16 @@ def seconds(value: float) -> str:
 def utc(moment: datetime) -> str:
     """The time of day and the date, to the second."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def exactly(moment: datetime) -> str:
+    """The same, to the millisecond."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+
+
+def axis_seconds(value: float) -> str:
+    """A power of ten of seconds, in one unit."""
+    return f"{value * 1_000:,g} ms" if value < 1 else f"{value:,g} s"
 
 
 def visible(text: str) -> str:

@@ -42,8 +42,8 @@
   function show(fresh) {
     const news = fresh.querySelector("main");
     if (!news) throw new Error("no page");
-    for (const old of main.querySelectorAll("[data-part]")) {
-      const found = news.querySelector(`[data-part="${old.dataset.part}"]`);
+    for (const old of document.querySelectorAll("[data-part]")) {
+      const found = fresh.querySelector(`[data-part="${old.dataset.part}"]`);
       if (found) morph(old, found);
     }
     document.title = fresh.title;
