@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import aws_iam
 
+from acuse.adapters.aws.tallies import LANES, PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,12 +17,19 @@ if TYPE_CHECKING:
 
 API = ("BatchGetItem", "PartiQLInsert", "PutItem")
 WORK = ("BatchGetItem", "PartiQLInsert", "PartiQLUpdate", "UpdateItem")
+COUNT = ("PutItem", "UpdateItem")
+"""Only of the items with the tallies."""
 END = ("BatchGetItem", "PartiQLUpdate", "UpdateItem")
 READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator")
 SEND = ("GetQueueUrl", "SendMessage")
 FEED = ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 """What Lambda does for a function that a queue calls (Lambda guide, "Using Lambda with Amazon SQS")."""
+LOOK = ("BatchGetItem", "DescribeContinuousBackups", "DescribeTable", "DescribeTimeToLive", "Query", "Scan")
+RETRY = ("PartiQLUpdate", "UpdateItem")
+LOOK_AT_QUEUE = ("GetQueueAttributes", "GetQueueUrl")
 RECEIVE = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueUrl", "ReceiveMessage")
+LEADING_KEYS = "dynamodb:LeadingKeys"
+"""The partition keys that a call names: here, ids (DynamoDB guide, "Using IAM policy conditions")."""
 USE_KEY = (
     "Decrypt",
     "DescribeKey",
@@ -36,6 +45,27 @@ def on_table(role: aws_iam.IRole, storage: StorageStack, actions: Sequence[str])
     """The role may do that with the records."""
     _allow(role, "dynamodb", actions, storage.table.table_arn)
     on_key(role, storage.key)
+
+
+def on_tallies(role: aws_iam.IRole, storage: StorageStack) -> None:
+    """The role may add to the tallies, and to nothing else in the table."""
+    lanes = [f"{PREFIX}{lane}" for lane in range(LANES)]
+    _allow(role, "dynamodb", COUNT, storage.table.table_arn, {"ForAllValues:StringEquals": {LEADING_KEYS: lanes}})
+    on_key(role, storage.key)
+
+
+def to_operators(policy: aws_iam.ManagedPolicy, storage: StorageStack, queue: aws_sqs.IQueue) -> None:
+    """Who has it may look at everything, and run again what failed; and change no keys, nor what else is no request."""
+    no_own = {"ForAllValues:StringNotLike": {LEADING_KEYS: ["_*"]}}
+    table = storage.table.table_arn
+    policy.add_statements(
+        _allowed("dynamodb", LOOK, table),
+        _allowed("dynamodb", ["Query"], storage.index_arn),
+        _allowed("dynamodb", RETRY, table, no_own),
+        _allowed("sqs", LOOK_AT_QUEUE, queue.queue_arn),
+        _allowed("cloudwatch", ["GetMetricStatistics"], "*"),
+        *([_allowed("kms", USE_KEY, storage.key.key_arn)] if storage.key else []),
+    )
 
 
 def on_stream(role: aws_iam.IRole, storage: StorageStack) -> None:
@@ -64,7 +94,22 @@ def on_key(role: aws_iam.IRole, key: aws_kms.IKey | None, actions: Sequence[str]
         _allow(role, "kms", actions, key.key_arn)
 
 
-def _allow(role: aws_iam.IRole, service: str, actions: Sequence[str], resource: str) -> None:
-    role.add_to_principal_policy(
-        aws_iam.PolicyStatement(actions=[f"{service}:{action}" for action in actions], resources=[resource])
+def _allow(
+    role: aws_iam.IRole,
+    service: str,
+    actions: Sequence[str],
+    resource: str,
+    conditions: dict[str, dict[str, list[str]]] | None = None,
+) -> None:
+    role.add_to_principal_policy(_allowed(service, actions, resource, conditions))
+
+
+def _allowed(
+    service: str,
+    actions: Sequence[str],
+    resource: str,
+    conditions: dict[str, dict[str, list[str]]] | None = None,
+) -> aws_iam.PolicyStatement:
+    return aws_iam.PolicyStatement(
+        actions=[f"{service}:{action}" for action in actions], resources=[resource], conditions=conditions
     )

@@ -32,6 +32,7 @@ def fix() -> None:
     """Before it serves."""
     _stream_partiql()
     _authorize_partiql()
+    _authorize_by_keys()
     _authorize_batches()
     _trust_loopback()
     _take_alarms_on_expressions()
@@ -84,6 +85,19 @@ def _read(statement: dict[str, Any]) -> tuple[str, str]:
         return "Unknown", "unknown"
     *verbs, table = match.groups()
     return next(verb for verb in verbs if verb).capitalize(), table
+
+
+def _authorize_by_keys() -> None:
+    """Policies may ask for the partition key of what is written (DynamoDB guide, "Using IAM policy conditions")."""
+    tell = iam_actions.dynamodb_service_context
+    assert "LeadingKeys" not in repr(tell.__code__.co_consts)
+
+    def told(body: bytes) -> dict[str, Any]:
+        asked = json.loads(body or b"{}")
+        key = (asked.get("Key") or asked.get("Item") or {}).get("id")
+        return {**tell(body), **({"dynamodb:LeadingKeys": [key["S"]]} if key else {})}
+
+    iam_actions.dynamodb_service_context = told
 
 
 def _authorize_batches() -> None:

@@ -31,6 +31,11 @@ RELAY_ATTEMPTS = 200
 """Each tries for as long as the service's patience: a queue that cannot be reached for half an hour loses nothing."""
 RELAY_AGE = Duration.hours(20)
 """A stream forgets after a day. What is told of before that can be sent again by `acuse requeue`."""
+OF_INTEREST = {
+    "eventName": ["INSERT", "MODIFY"],
+    "dynamodb": {"NewImage": {"status": {"S": [{"exists": True}]}}},
+}
+"""Of the changes of the table. Only requests and parts have a status: what the relay itself writes does not call it."""
 DEAD_BATCH = 10
 PARTLY = ["ReportBatchItemFailures"]
 _Source = aws_lambda.CfnEventSourceMapping
@@ -84,6 +89,7 @@ class Processing(Construct):
         )
         grants.on_queue(relay.role, self.queue, grants.SEND)
         grants.on_queue(relay.role, self.undelivered, ["SendMessage"])
+        grants.on_tallies(relay.role, self._storage)
         relay.feed(
             self._storage.stream_arn,
             batch_size=RELAY_BATCH,
@@ -96,7 +102,7 @@ class Processing(Construct):
                 on_failure=_Source.OnFailureProperty(destination=self.undelivered.queue_arn)
             ),
             filter_criteria=_Source.FilterCriteriaProperty(
-                filters=[_Source.FilterProperty(pattern=json.dumps({"eventName": ["INSERT", "MODIFY"]}))]
+                filters=[_Source.FilterProperty(pattern=json.dumps(OF_INTEREST))]
             ),
         )
         return relay

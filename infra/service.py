@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration, Stack, aws_iam
 
-from infra import grants
+from infra import grants, nag
 from infra.containers import Containers
 from infra.deployment import Profile
 from infra.function import Function
@@ -39,7 +39,18 @@ class ServiceStack(Stack):
                 self._functions(deployment, storage, code)
             case Profile.FARGATE:
                 self._containers(deployment, storage, code)
+        self._operators(storage)
         CfnOutput(self, "QueueName", value=self.processing.queue.queue_name)
+
+    def _operators(self, storage: StorageStack) -> None:
+        policy = aws_iam.ManagedPolicy(
+            self, "Operators", description="Looks at the requests of acuse and runs again what failed"
+        )
+        grants.to_operators(policy, storage, self.processing.queue)
+        nag.accept(
+            policy, "IAM5[Resource::*]", "cloudwatch:GetMetricStatistics, for the age of messages, is of no resource"
+        )
+        CfnOutput(self, "OperatorsPolicy", value=policy.managed_policy_arn)
 
     def _functions(self, deployment: Deployment, storage: StorageStack, code: Code) -> None:
         environment = self.processing.environment

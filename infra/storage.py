@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_dynamodb, aws_kms
 
+from acuse.adapters.aws.failed import FAILED_AT, INDEX, PROJECTED, SHARD
+
 if TYPE_CHECKING:
     from constructs import Construct
 
@@ -60,12 +62,25 @@ class StorageStack(Stack):
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        # What is in it are the requests that failed, and no others: each of them is one write more, and one on a retry.
+        self.table.add_global_secondary_index(
+            index_name=INDEX,
+            partition_key=aws_dynamodb.Attribute(name=SHARD, type=aws_dynamodb.AttributeType.NUMBER),
+            sort_key=aws_dynamodb.Attribute(name=FAILED_AT, type=aws_dynamodb.AttributeType.STRING),
+            projection_type=aws_dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(PROJECTED),
+        )
         CfnOutput(self, "TableName", value=self.table.table_name)
 
     @property
     def exported_arn(self) -> str:
         """The name under which other stacks find the table's ARN."""
         return cast("str", self.resolve(self.export_value(self.table.table_arn))["Fn::ImportValue"])
+
+    @property
+    def index_arn(self) -> str:
+        """Of the index of what failed."""
+        return f"{self.table.table_arn}/index/{INDEX}"
 
     @property
     def stream_arn(self) -> str:

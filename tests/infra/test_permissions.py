@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from infra.deployment import Deployment, Table
 
+from acuse.adapters.aws.tallies import LANES
 from tests.infra.stacks import Stacks, stacks
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ WITH_RECORDS = WITH_MESSAGES | {
     "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
 }  # fmt: skip
 """A key of one's own (DynamoDB guide, "Authorizing use of your customer managed key")."""
+COUNT = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
 LAMBDA = Deployment()
 UNDER_A_KEY = Deployment(table=Table(customer_key=True))
 
@@ -40,7 +42,7 @@ def statements(made: Stacks, role: str) -> Iterator[tuple[list[str], Any]]:
             continue
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"
-            assert "Condition" not in statement
+            assert "Condition" not in statement or statement["Action"] == COUNT
             actions, resources = statement["Action"], statement["Resource"]
             for resource in resources if isinstance(resources, list) else [resources]:
                 yield ([actions] if isinstance(actions, str) else actions), resource
@@ -82,7 +84,7 @@ def test_under_a_key_a_function_may_use_it_for_what_it_reads_and_writes_and_no_m
         for made in (stacks(LAMBDA), stacks(UNDER_A_KEY))
     ]
 
-    assert may[1] - may[0] == (WITH_MESSAGES if module == "relay" else WITH_RECORDS)
+    assert may[1] - may[0] == WITH_RECORDS
     assert may[0] < may[1]
 
 
@@ -147,6 +149,57 @@ def test_nothing_is_allowed_by_a_wildcard_but_to_ask_for_the_streams_of_the_one_
     assert actions == ["dynamodb:ListStreams"]
     table, rest = resource["Fn::Join"][1]
     assert (made.type_of(table), rest) == ("AWS::DynamoDB::Table", "/stream/*")
+
+
+@pytest.mark.parametrize("deployment", [LAMBDA, UNDER_A_KEY], ids=["", "key"])
+def test_the_relay_writes_nothing_but_tallies(deployment: Deployment) -> None:
+    made = stacks(deployment)
+    lanes = [f"_tally{lane}" for lane in range(LANES)]
+
+    [statement] = (
+        statement
+        for policy in made.of_type("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if policy["Roles"] == [{"Ref": roles(made)["relay"]}] and statement["Action"] == COUNT
+    )
+
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": lanes}}
+
+
+def operators(made: Stacks) -> list[dict[str, Any]]:
+    [policy] = made.of_type("AWS::IAM::ManagedPolicy").values()
+    assert policy.keys() & {"Groups", "Roles", "Users"} == set()
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def actions_of(statement: dict[str, Any]) -> set[str]:
+    named = statement["Action"]
+    return {named} if isinstance(named, str) else set(named)
+
+
+def test_an_operator_may_do_exactly_what_the_reference_says() -> None:
+    statements = operators(stacks(LAMBDA))
+
+    allowed = {action for statement in statements for action in actions_of(statement)}
+
+    assert allowed == documented("Operators") | {"cloudwatch:GetMetricStatistics"}
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+
+
+def test_an_operator_changes_requests_only_and_everything_but_a_metric_is_named() -> None:
+    for statement in operators(made := stacks(UNDER_A_KEY)):
+        actions, resource = actions_of(statement), statement["Resource"]
+        if actions == {"cloudwatch:GetMetricStatistics"}:
+            assert resource == "*"
+            continue
+        assert made.type_of(resource) in {"AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::KMS::Key"}
+        if actions & {"dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"}:
+            assert statement["Condition"] == {"ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": ["_*"]}}
+            assert actions == {"dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"}
+        else:
+            assert "Condition" not in statement
+            assert not {one for one in actions if re.search("Delete|Insert|Put|Send|Update", one)}
 
 
 def test_no_role_has_a_policy_that_is_written_elsewhere() -> None:

@@ -65,6 +65,18 @@ class TestStorage:
             "AttributeDefinitions": [
                 {"AttributeName": "id", "AttributeType": "S"},
                 {"AttributeName": "_part", "AttributeType": "N"},
+                {"AttributeName": "_failed", "AttributeType": "N"},
+                {"AttributeName": "finished_at", "AttributeType": "S"},
+            ],
+            "GlobalSecondaryIndexes": [
+                {
+                    "IndexName": "failed",
+                    "KeySchema": [
+                        {"AttributeName": "_failed", "KeyType": "HASH"},
+                        {"AttributeName": "finished_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["action", "created_at"]},
+                }
             ],
             "KeySchema": [
                 {"AttributeName": "id", "KeyType": "HASH"},
@@ -172,8 +184,15 @@ class TestProcessing:
         assert 0 < found["MaximumRecordAgeInSeconds"] < 24 * 3_600
         assert made.type_of(found["DestinationConfig"]["OnFailure"]["Destination"]) == "AWS::SQS::Queue"
         assert "FunctionResponseTypes" not in found
-        [pattern] = found["FilterCriteria"]["Filters"]
-        assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
+
+    def test_what_is_removed_and_what_is_no_request_do_not_call_the_relay(self, made: Stacks) -> None:
+        """Least of all what it writes itself."""
+        [pattern] = source(made, "relay")["FilterCriteria"]["Filters"]
+
+        assert json.loads(pattern["Pattern"]) == {
+            "eventName": ["INSERT", "MODIFY"],
+            "dynamodb": {"NewImage": {"status": {"S": [{"exists": True}]}}},
+        }
 
     @pytest.mark.parametrize(("module", "name"), [("worker", "Queue"), ("dead_letters", "DeadLetters")])
     def test_a_queue_hides_a_message_six_times_as_long_as_its_function_may_take(self, module: str, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.calls import code_of, is_passing, patiently
-from acuse.adapters.aws.failed import INDEX, KEYS
+from acuse.adapters.aws.failed import FAILED_AT, INDEX, SHARD
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.domain.finding import Finding, Level
 
@@ -160,8 +160,8 @@ def _index(index: Mapping[str, Any] | None) -> Finding:
     if index is None:
         advice = f"the table has no index `{INDEX}`: to list what failed, the whole table is read, page by page"
         return Finding(Level.WARNING, "index", advice)
-    if [(one["AttributeName"], one["KeyType"]) for one in index["KeySchema"]] != list(KEYS.items()):
-        advice = f"`{INDEX}` has other keys than {' and '.join(KEYS)}: what failed cannot be listed by it"
+    if [one["AttributeName"] for one in index["KeySchema"]] != [SHARD, FAILED_AT]:
+        advice = f"`{INDEX}` has other keys than `{SHARD}` and `{FAILED_AT}`: what failed cannot be listed by it"
         return Finding(Level.FAILURE, "index", advice)
     status = index.get("IndexStatus", "ACTIVE")
     if status not in {"ACTIVE", "UPDATING"}:

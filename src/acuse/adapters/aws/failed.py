@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from acuse.domain.record import Record
 
 INDEX = "failed"
-SHARD = "_failed"
-KEYS = {SHARD: "HASH", "finished_at": "RANGE"}
+SHARD, FAILED_AT = "_failed", "finished_at"
+"""Its keys."""
 PROJECTED = ("action", "created_at")
 """Beside the keys, so that what is not wanted need not be read."""
 SHARDS = 10
@@ -98,17 +98,17 @@ def _look(table: Table, shard: int, wanted: Filter, limit: int, start: Place | N
     condition, values = f"#{SHARD} = :shard", {"shard": number(shard)}
     after: Item | None = None
     if start is not None:
-        condition += f" AND #finished_at {'<' if shard < start.shard else '<='} :at"
+        condition += f" AND #{FAILED_AT} {'<' if shard < start.shard else '<='} :at"
         values["at"] = text(start.at)
         if shard == start.shard:
-            after = {**native_key(Key(start.id)), SHARD: number(shard), "finished_at": text(start.at)}
+            after = {**native_key(Key(start.id)), SHARD: number(shard), FAILED_AT: text(start.at)}
     terms, more = terms_of(wanted)
     # Some more than its share: the ids are spread by chance.
     share = max(2 * limit // SHARDS + SPARE, LOOKED_AT) if terms else min(limit, 2 * limit // SHARDS + SPARE)
     items, last = table.page_of_query(
         condition,
         values | more,
-        ("id", "finished_at"),
+        ("id", FAILED_AT),
         after,
         filtered=" AND ".join(terms),
         IndexName=INDEX,
@@ -129,7 +129,7 @@ def _records(table: Table, wanted: Filter, places: Sequence[Place]) -> tuple[lis
             if size >= MAX_PAGE_BYTES:
                 return records, last
             last, item = place, items.get(Key(place.id), {})
-            if item.get("finished_at") == text(place.at) and wanted.takes(record := record_from(item)):
+            if item.get(FAILED_AT) == text(place.at) and wanted.takes(record := record_from(item)):
                 records.append(record)
                 size += size_of(record)
     return records, last
@@ -143,7 +143,7 @@ def _start(cursor: str) -> Place:
 
 
 def _place(item: Item) -> Place:
-    return _placed(item["finished_at"]["S"], item["id"]["S"])
+    return _placed(item[FAILED_AT]["S"], item["id"]["S"])
 
 
 def _placed(at: str, id_: str) -> Place:
