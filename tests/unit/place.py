@@ -9,6 +9,8 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from acuse import Action, Policy
 from acuse.adapters.memory import Memory, MemoryQueue, MemoryStore
 from acuse.application.actions import Catalogue
@@ -139,8 +141,34 @@ class Noting(MemoryQueue):
         self.acked += [one.key for one in deliveries]
 
 
+class Attempt:
+    """The span of an attempt: what it hands on names it, and how it ended is noted."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.ends: list[tuple[str, Failure | None]] = []
+
+    def inside(self, task: Task, /) -> Task:
+        return msgspec.structs.replace(task, traceparent=f"{task.step} {task.part}, attempt {task.attempt}")
+
+    def end(self, outcome: str, failure: Failure | None, /) -> None:
+        self.ends.append((outcome, failure))
+
+
+class Attempts:
+    """Begins spans, and knows them all."""
+
+    def __init__(self) -> None:
+        self.begun: list[Attempt] = []
+
+    def attempt(self, task: Task, /) -> Attempt:
+        self.begun.append(Attempt(task))
+        return self.begun[-1]
+
+
 class Place:
     def __init__(self) -> None:
+        self.tracer = Attempts()
         self.clock = StillClock()
         memory = Memory(self.clock)
         self.store = Moody(memory)
@@ -160,6 +188,7 @@ class Place:
             draining=self.draining,
             killing=self.killing,
             polled=self._polled,
+            tracer=self.tracer,
         )
 
     def add(self, count: int, action: str = "quick") -> list[str]:
