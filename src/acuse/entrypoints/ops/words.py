@@ -82,7 +82,10 @@ def text(value: str) -> Shown:
 
 def json(value: bytes) -> Shown:
     """The JSON over lines, cut at the bound."""
-    whole = value if len(value) > MOST_FORMATTED else msgspec.json.format(value)
+    try:
+        whole = value if len(value) > MOST_FORMATTED else msgspec.json.format(value)
+    except msgspec.DecodeError:  # A damaged file may hold anything.
+        whole = value
     return _cut(whole[: 4 * MOST_SHOWN + 4].decode(errors="ignore"), len(value), more=len(whole) > 4 * MOST_SHOWN)
 
 

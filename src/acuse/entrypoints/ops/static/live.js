@@ -3,96 +3,85 @@
 "use strict";
 
 (() => {
-  const PAUSE = 2000;
-  const LONGEST_PAUSE = 30000;
+  const EVERY = 2000;
+  const PATIENCE = 10000;
+  const MOST_DOUBLINGS = 3;
   const main = document.querySelector("main[data-live]");
   const button = document.getElementById("pause");
   const lost = document.getElementById("lost");
   if (!main) return;
 
-  let paused = false;
+  let isPaused = false;
+  let isFetching = false;
   let failures = 0;
   let timer = 0;
-  let fetching = null;
 
-  const KEPT = { DETAILS: ["open"] };
+  // A row must not slip away under the hand that is about to press its button.
+  const isInUse = (node) => "still" in node.dataset && (node.matches(":hover") || node.contains(document.activeElement));
 
-  function morph(old, fresh) {
-    if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
-      old.replaceWith(document.importNode(fresh, true));
-      return;
-    }
-    if (old.nodeType !== Node.ELEMENT_NODE) {
-      if (old.data !== fresh.data) old.data = fresh.data;
-      return;
-    }
+  const isSelected = (node) => {
+    const selection = document.getSelection();
+    return !selection.isCollapsed && selection.containsNode(node, true);
+  };
+
+  function become(old, fresh) {
     if (old.isEqualNode(fresh)) return;
-    const kept = KEPT[old.nodeName] || [];
-    for (const { name } of [...old.attributes])
-      if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
-    for (const { name, value } of [...fresh.attributes])
-      if (old.getAttribute(name) !== value && !kept.includes(name)) old.setAttribute(name, value);
-    const olds = [...old.childNodes];
-    const freshes = [...fresh.childNodes];
-    freshes.forEach((node, place) =>
-      place < olds.length ? morph(olds[place], node) : old.append(document.importNode(node, true)));
-    olds.slice(freshes.length).forEach((node) => node.remove());
+    if (old.nodeName !== fresh.nodeName) {
+      old.replaceWith(document.importNode(fresh, true));
+    } else if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (!isSelected(old)) old.data = fresh.data;
+    } else if (!isInUse(old)) {
+      const isOpen = old.nodeName === "DETAILS" && old.open;
+      for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+      for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+      if (isOpen) old.open = true;
+      const olds = [...old.childNodes];
+      [...fresh.childNodes].forEach((child, place) => {
+        if (place < olds.length) become(olds[place], child);
+        else old.append(document.importNode(child, true));
+      });
+      olds.slice(fresh.childNodes.length).forEach((child) => child.remove());
+    }
   }
 
   function show(fresh) {
     const news = fresh.querySelector("main");
-    if (!news) throw new Error("no page");
-    for (const old of document.querySelectorAll("[data-part]")) {
-      const found = fresh.querySelector(`[data-part="${old.dataset.part}"]`);
-      if (found) morph(old, found);
-    }
+    if (!news) throw new Error("this is no page of ours");
+    const isOver = !("live" in news.dataset);
+    for (const id of ["main", "moment"]) become(document.getElementById(id), fresh.getElementById(id));
     document.title = fresh.title;
-    if (!("live" in news.dataset)) stop();
+    if (isOver) button.hidden = isPaused = true;
   }
 
   async function refresh() {
-    fetching = new AbortController();
-    const patience = setTimeout(() => fetching.abort(), 10000);
+    if (isFetching) return;
+    isFetching = true;
     try {
-      const response = await fetch(location.href, {
-        cache: "no-store", credentials: "same-origin", signal: fetching.signal,
-      });
-      if (!response.ok) throw new Error(String(response.status));
+      const response = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+      if (!response.ok) throw new Error(response.statusText);
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      if (!paused) show(page);
+      if (!isPaused) show(page);
       failures = 0;
-      lost.hidden = true;
     } catch {
-      if (!paused) {
-        failures += 1;
-        lost.hidden = false;
-      }
-    } finally {
-      clearTimeout(patience);
-      plan();
+      failures += 1;
     }
+    lost.hidden = !failures || isPaused;
+    isFetching = false;
+    plan();
   }
 
   function plan() {
     clearTimeout(timer);
-    if (!paused && !document.hidden)
-      timer = setTimeout(refresh, Math.min(PAUSE * 2 ** Math.min(failures, 4), LONGEST_PAUSE));
-  }
-
-  function stop() {
-    paused = true;
-    clearTimeout(timer);
-    button.hidden = true;
+    if (!isPaused && !document.hidden) timer = setTimeout(refresh, EVERY * 2 ** Math.min(failures, MOST_DOUBLINGS));
   }
 
   button.hidden = false;
   button.addEventListener("click", () => {
-    paused = !paused;
-    button.textContent = paused ? "Resume" : "Pause";
-    document.body.classList.toggle("paused", paused);
-    if (paused) clearTimeout(timer);
+    isPaused = !isPaused;
+    button.textContent = isPaused ? "Resume" : "Pause";
+    if (isPaused) plan();
     else refresh();
   });
-  document.addEventListener("visibilitychange", () => (document.hidden || paused ? clearTimeout(timer) : refresh()));
+  document.addEventListener("visibilitychange", () => (document.hidden || isPaused ? plan() : refresh()));
   plan();
 })();
