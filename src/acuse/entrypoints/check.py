@@ -18,8 +18,6 @@ from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
 from acuse.entrypoints.options import MISCONFIGURED, Data, Queue, Store, settings_with
-from acuse.entrypoints.process import SPARE_FILES
-from acuse.entrypoints.protocol import MAX_PARTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +60,10 @@ def check(
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
+    # Slow to import, which every other command would wait for.
+    from acuse.entrypoints.process import SPARE_FILES  # noqa: PLC0415
+    from acuse.entrypoints.protocol import MAX_PARTING  # noqa: PLC0415
+
     service = Service(settings, anew=False)
     yield Finding(Level.OK, "settings", "every one of them can be used")
     yield Finding(Level.OK, "versions", f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")

@@ -13,8 +13,6 @@ from acuse.domain.errors import Misconfigured
 from acuse.entrypoints.api.target import PATH
 from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.options import Actions, Data, Queue, Store, settings_with
-from acuse.entrypoints.process import end_process, run_worker
-from acuse.entrypoints.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +43,9 @@ def serve(
     actions: Actions = None,
 ) -> None:
     """Run the whole service: API, ops plane and workers."""
+    from acuse.entrypoints.process import end_process  # noqa: PLC0415  (the other commands need not wait for it)
+    from acuse.entrypoints.supervisor import Supervisor  # noqa: PLC0415  (the same)
+
     settings = settings_with(
         host=host, port=port, ops_port=ops_port, data=data, store=store, queue=queue, workers=workers, runners=runners,
         actions=actions,
@@ -85,6 +86,8 @@ def work(
     data: Data = None, store: Store = None, queue: Queue = None, runners: Runners = None, actions: Actions = None
 ) -> None:
     """Run one more worker over the same data."""
+    from acuse.entrypoints.process import run_worker  # noqa: PLC0415  (the same)
+
     settings = settings_with(data=data, store=store, queue=queue, runners=runners, actions=actions)
     configure_logging(settings)
     service = Service(settings)

@@ -10,9 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from stamina.instrumentation import set_on_retry_hooks
 
-from acuse.client import Client, Refused, Totals
 from acuse.config import CLIENT_KEY
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.entrypoints.options import INTERRUPTED, MISCONFIGURED, REFUSED, UNAVAILABLE, leave, settings_with
@@ -20,7 +18,7 @@ from acuse.entrypoints.options import INTERRUPTED, MISCONFIGURED, REFUSED, UNAVA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from acuse.client import Signer
+    from acuse.client import Signer, Totals
 
 MAX_LINE = 16_777_216
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -50,6 +48,10 @@ def submit(
     minimal: Annotated[bool, typer.Option("--minimal", help="Print the id and the stamps only.")] = False,  # noqa: FBT002
 ) -> None:
     """Send requests and print each answer, one a line."""
+    from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415  (the other commands need not wait for it)
+
+    from acuse.client import Client, Refused, Totals  # noqa: PLC0415  (the same)
+
     settings = settings_with()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     set_on_retry_hooks([])  # They would write to stdout, among the answers.
