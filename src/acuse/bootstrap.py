@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.runners import ProcessRunner
 from acuse.application.actions import Action, Catalogue
-from acuse.application.events import Observe, ignore
+from acuse.application.observing import ignore
 from acuse.application.perform import Limits
 from acuse.application.tracing import UNTRACED
 from acuse.application.worker import Worker
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from acuse.adapters.sqlite.backend import SqliteBackend
     from acuse.adapters.tracing import Tracing
     from acuse.config import Settings
+    from acuse.domain.event import Observe
     from acuse.domain.finding import Finding
     from acuse.ports import Clock, Keyring, Overview, Queue, Store
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from acuse.application.events import outcome_of
+from acuse.domain.event import outcome_of
 from acuse.domain.subject import subject
 
 if TYPE_CHECKING:

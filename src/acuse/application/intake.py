@@ -11,8 +11,9 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from acuse.application.events import Committed, Observe, guarded, ignore
+from acuse.application.observing import guarded, ignore
 from acuse.domain.errors import AcuseError, Overloaded, StoreUnavailable, Unavailable
+from acuse.domain.event import Committed, Observe
 from acuse.domain.outcome import Added, Addition, Conflict, Existing, Together
 
 if TYPE_CHECKING:

@@ -11,14 +11,15 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from acuse.application.events import Ended, LeaseLost, Observe, Ran, Started, guarded, ignore, outcome_of
 from acuse.application.execute import Decision, Drop, Plan, Release, decide, forgone, policy_of, task_for
 from acuse.application.failures import tell_again, tell_end
+from acuse.application.observing import guarded, ignore
 from acuse.application.pace import Pace
 from acuse.application.perform import MAX_DETAIL
 from acuse.application.tracing import UNTRACED, failure_of
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import Unavailable
+from acuse.domain.event import Ended, LeaseLost, Observe, Ran, Started, outcome_of
 from acuse.domain.outcome import Again, Outcome
 from acuse.domain.record import Failure, Key, Reason, Record, Status, part_keys
 from acuse.domain.subject import subject

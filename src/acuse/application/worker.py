@@ -8,8 +8,8 @@ from threading import Event, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from acuse.application.events import Observe, guarded, ignore
 from acuse.application.heartbeat import Heartbeat
+from acuse.application.observing import guarded, ignore
 from acuse.application.slot import Slot
 from acuse.application.tracing import UNTRACED
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from acuse.application.actions import Catalogue
     from acuse.application.tracing import Tracer
+    from acuse.domain.event import Observe
     from acuse.ports import Clock, Queue, Runner, Store
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,10 @@ import uvloop
 
 from acuse.adapters.lifeline import die_with_parent
 from acuse.adapters.pulse import Pulse
-from acuse.application.events import Observe, Refused, guarded, ignore
+from acuse.application.observing import guarded, ignore
 from acuse.bootstrap import Service, load_catalogue
 from acuse.config import Settings
+from acuse.domain.event import Observe, Refused
 from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.app import Api
 from acuse.entrypoints.api.openapi import text

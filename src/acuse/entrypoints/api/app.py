@@ -7,7 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any, assert_never
 
 from acuse.adapters.spool import Spool
-from acuse.application import events
+from acuse.application.observing import guarded, ignore
+from acuse.domain import event
 from acuse.domain.errors import AcuseError
 from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from acuse.domain.record import MAX_TOGETHER, MAX_TOGETHER_BYTES, Status
@@ -65,7 +66,7 @@ class Api:
         committed: Callable[[], None] | None,
         *,
         streams: bool = True,
-        observe: events.Observe = events.ignore,
+        observe: event.Observe = ignore,
     ) -> None:
         """`committed` is called whenever the store has shown that it takes writes; None: nobody wants to know.
 
@@ -73,7 +74,7 @@ class Api:
         """
         self._settings = settings
         self._streams = streams
-        self._observe = events.guarded(observe)
+        self._observe = guarded(observe)
         self._desk = Desk(store, clock, catalogue, settings, committed, self._observe)
         self._access = Access(keyring, settings)
         self._waiting = Waiting(store)
@@ -131,7 +132,7 @@ class Api:
         await send(content)
 
     def _refuse(self, refused: Refused) -> Answer:
-        self._observe(events.Refused(refused.problem.slug, 1))
+        self._observe(event.Refused(refused.problem.slug, 1))
         return refused.answer()
 
     async def _single(self, body: bytes, head: Head, receive: Receive) -> Answer:

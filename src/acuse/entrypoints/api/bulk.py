@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from acuse.application.events import Observe
     from acuse.application.intake import Reply
+    from acuse.domain.event import Observe
     from acuse.entrypoints.api.access import Meter
     from acuse.entrypoints.api.desk import Desk
     from acuse.entrypoints.api.outflow import Outflow

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from acuse.application.events import Observe, Replayed, guarded, ignore
 from acuse.application.intake import Intake, Reply, actions_of, judge
+from acuse.application.observing import guarded, ignore
 from acuse.domain.errors import Invalid
+from acuse.domain.event import Observe, Replayed
 from acuse.domain.outcome import Existing
 from acuse.domain.submission import Submission, parse
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
-from acuse.application import events
+from acuse.domain import event
 from acuse.domain.errors import AcuseError
 from acuse.domain.outcome import Added, Conflict, Existing, Withheld
 from acuse.domain.submission import Submission
@@ -52,7 +52,7 @@ class Sheet:
         out: Outflow,
         form: Form,
         retry_after: bytes,
-        observe: events.Observe,
+        observe: event.Observe,
         *,
         minimal: bool,
         most: int | None,
@@ -93,14 +93,14 @@ class Sheet:
             pieces.append(b'%b{"index":%d,"id":%b,"status":%d,"%b":%b}%b' % item)
             self._statuses[status] += 1
         for slug, count in refused.items():
-            self._observe(events.Refused(slug, count))
+            self._observe(event.Refused(slug, count))
         self._index += len(answers)
         self._out.write(b"".join(pieces))
 
     def end(self, problem: Refused | None) -> dict[str, int]:
         """The totals are on it. `problem`: why there are no more items."""
         if problem is not None:
-            self._observe(events.Refused(problem.problem.slug, 1))
+            self._observe(event.Refused(problem.problem.slug, 1))
         form = self._form
         begin = form.begin if self.is_blank else b""
         last = b"" if problem is None else b',"problem":' + problem.document()

@@ -1,8 +1,7 @@
-"""What came to pass, for those who count or trace it: a closed union of events, and who is told of them."""
+"""What came to pass, for those who count it: a closed union of events."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
@@ -11,8 +10,6 @@ import msgspec
 from acuse.domain.outcome import Again, Done, Failed, Outcome, Planned
 from acuse.domain.record import Reason, Status
 from acuse.domain.task import Step
-
-log = logging.getLogger(__name__)
 
 RETRY = "retry"
 """Of a run: it asked for another attempt."""
@@ -74,33 +71,6 @@ Event = Committed | Replayed | Refused | Started | Ran | Ended | LeaseLost
 
 Observe = Callable[[Event], None]
 """Called in the thread in which it came to pass, which waits for it; by several threads at once."""
-
-
-def ignore(_: Event) -> None:
-    """Nobody wants to know."""
-
-
-class Guarded:
-    """An observer that never raises: the first error is logged, and those after it are dropped."""
-
-    def __init__(self, observe: Observe) -> None:
-        """Nothing has failed yet."""
-        self._observe = observe
-        self._has_failed = False
-
-    def __call__(self, event: Event) -> None:
-        """The observer was told."""
-        try:
-            self._observe(event)
-        except Exception:
-            if not self._has_failed:
-                self._has_failed = True
-                log.exception("an observer failed", extra={"observed": type(event).__name__})
-
-
-def guarded(observe: Observe) -> Guarded:
-    """That observer, so that it can break nothing; one that is guarded stays as it is."""
-    return observe if isinstance(observe, Guarded) else Guarded(observe)
 
 
 def outcome_of(outcome: Outcome | None) -> str:
