@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,13 +47,12 @@ def latency(tallies: Iterable[Tally]) -> Latency | None:
 
 def _quantile(counts: Counter[int], share: float) -> Quantile:
     """As if the durations between two bounds were spread evenly."""
-    rank, below = counts.total() * share, 0
-    bound = min(counts)
-    for bound in sorted(counts):
-        if below + counts[bound] >= rank:
-            break
-        below += counts[bound]
+    bounds = sorted(counts)
+    sums = list(accumulate(counts[bound] for bound in bounds))
+    rank = sums[-1] * share
+    place = bisect_left(sums, rank)
+    bound, above = bounds[place], sums[place] - rank
     if bound == len(BOUNDS):
         return Quantile(seconds=BOUNDS[-1], at_most=None)
     low, high = BOUNDS[bound - 1] if bound else 0, BOUNDS[bound]
-    return Quantile(seconds=low + (high - low) * (rank - below) / counts[bound], at_most=high)
+    return Quantile(seconds=high - (high - low) * above / counts[bound], at_most=high)
