@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -23,6 +24,8 @@ from acuse.entrypoints.serve import serve, work
 from acuse.entrypoints.show import show
 from acuse.entrypoints.submit import submit
 
+UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT})
+
 
 class Commands(TyperGroup):
     """All commands. Whatever one raises on purpose ends it with a message and the exit code for that."""
@@ -40,10 +43,14 @@ class Commands(TyperGroup):
             leave(UNAVAILABLE, str(error))
         except AcuseError as error:
             leave(REFUSED, str(error))
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
             # Else Python would complain when it writes what is left, as it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(UNREAD)
+            if error.errno == errno.EPIPE:
+                sys.exit(UNREAD)
+            leave(UNAVAILABLE, f"the output could not be written: {error.strerror}")
 
 
 app = typer.Typer(

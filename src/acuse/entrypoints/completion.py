@@ -30,15 +30,18 @@ def actions_known() -> list[str]:
 
 def _source_of(module: str) -> Path | None:
     """The file that the module would be loaded from; none of its packages is loaded to find it."""
-    places: list[str] | None = None
+    return _found(module, None) or _found(module, [str(Path.cwd())])
+
+
+def _found(module: str, places: list[str] | None) -> Path | None:
     name, origin = "", None
     for part in module.split("."):
         name = f"{name}.{part}".lstrip(".")
         finders = (getattr(finder, "find_spec", None) for finder in sys.meta_path)
-        found = next((spec for find in finders if find and (spec := find(name, places))), None)
-        if found is None:
+        spec = next((spec for find in finders if find and (spec := find(name, places))), None)
+        if spec is None:
             return None
-        origin, places = found.origin, found.submodule_search_locations
+        origin, places = spec.origin, spec.submodule_search_locations
     return Path(origin) if origin and origin.endswith(".py") else None
 
 

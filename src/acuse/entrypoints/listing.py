@@ -107,7 +107,9 @@ def list_(
     sys.stdout.flush()
     told = _told(found, order, after)
     if code or (stopped.is_set() and after is not None):
-        leave(code or INTERRUPTED, f"{trouble or 'interrupted'} ({told})")
+        leave(
+            code or INTERRUPTED, f"{trouble or 'interrupted'} ({told})" if found or after else trouble or "interrupted"
+        )
     print(told, file=sys.stderr)
 
 

@@ -28,7 +28,7 @@ class WholeFile:
         try:
             self._file = self._beside.open("xb")
         except OSError as error:
-            raise Misconfigured(f"{path} cannot be written: {error}") from error
+            raise Misconfigured(f"{path} cannot be written: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         return self
