@@ -79,6 +79,7 @@ class Running:
             said += line
         self.url = re.findall(r"requests +(\S+)", said)[0]
         self.health = re.findall(r"health +(\S+)", said)[0]
+        self.ops = self.health.removesuffix("/health/ready")
         self.client = httpx.Client(timeout=PATIENCE_SECONDS)
 
     def __enter__(self) -> Self:
