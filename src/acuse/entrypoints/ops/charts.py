@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from html import escape
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,11 +72,12 @@ def plotted(plot: Plot) -> str:
     return _svg(plot.told, plot.height + TOP + FOOT, _plot(plot))
 
 
-def document(plot: Plot, title: str, style: str, *, width: int = 720) -> str:
-    """The lines with their names, as a file of its own. `style`: a style sheet."""
+def document(plot: Plot, title: str, *, width: int = 720) -> str:
+    """The lines with their names, as a file of its own."""
+    style = (resources.files(__package__) / "static" / "chart.css").read_text("utf-8")
     names = "".join(
         f'<g transform="translate({24 + 150 * place} 46)"><rect class="{escape(line.look)}" y="-8" width="10"'
-        f' height="10" rx="2"/><text class="tick" x="16">{escape(line.name)}</text></g>'
+        f' height="10" rx="2"/><text class="named" x="16">{escape(line.name)}</text></g>'
         for place, line in enumerate(plot.lines)
     )
     tall = plot.height + TOP + FOOT
