@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
 
 from tests.acceptance.service import PATIENCE_SECONDS
 from tests.browser.chromium import FLAGS, NoChromium, find
@@ -65,6 +65,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
     """It lasts no longer than its module: as long as it is there, no other loop can run in this thread."""
     with sync_playwright() as playwright:
         browser = launched(playwright, chromium)
+        expect.set_options(PATIENCE_SECONDS * 1_000)
         yield browser
         browser.close()
 
