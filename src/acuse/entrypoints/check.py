@@ -17,7 +17,7 @@ from acuse.adapters.machine import examine_clock, examine_files, examine_port
 from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
-from acuse.entrypoints.options import MISCONFIGURED, Data, Queue, Store, settings_with
+from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Queue, Store, settings_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def check(
     data: Data = None,
     store: Store = None,
     queue: Queue = None,
-    actions: Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")] = None,
+    actions: Actions = None,
     form: Annotated[Form, typer.Option("--format", help="A table, or JSON, one finding a line.")] = Form.TABLE,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure.")] = False,  # noqa: FBT002
 ) -> None:

@@ -26,9 +26,10 @@ OfAction = Annotated[
     str | None, typer.Option("--action", help="Only those of this action.", autocompletion=actions_known)
 ]
 Since = Annotated[
-    str | None, typer.Option(help="Only those created then or later: how long ago, as in 6h, or when (RFC 3339).")
+    str | None,
+    typer.Option(metavar="WHEN", help="Only those created then or later: how long ago, as in 6h, or when (RFC 3339)."),
 ]
-Until = Annotated[str | None, typer.Option(help="Only those created before: how long ago, or when.")]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Only those created before: how long ago, or when.")]
 
 
 def filter_of(

@@ -22,7 +22,9 @@ shell says of a program that wrote into a pipe that nobody reads any more."""
 Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
 Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
 Queue = Annotated[str | None, typer.Option(help="Where work waits, with DynamoDB: sqs://NAME.")]
-Actions = Annotated[list[str] | None, typer.Option(help="Module or file with actions; repeat it for more.")]
+Actions = Annotated[
+    list[str] | None, typer.Option(metavar="MODULE|FILE", help="Module or file with actions; repeat it for more.")
+]
 
 
 def settings_with(**chosen: Any) -> Settings:

@@ -24,7 +24,9 @@ STEP, PAUSE = 64, 3
 TABLE_STEP = 1_000
 """In a table nobody waits for it."""
 
-OlderThan = Annotated[str, typer.Option(help="How long ago they ended at least: a number and s, m, h or d, as in 90d.")]
+OlderThan = Annotated[
+    str, typer.Option(metavar="AGE", help="How long ago they ended at least: a number and s, m, h or d, as in 90d.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them and delete nothing.")]
 
 

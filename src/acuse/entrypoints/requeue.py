@@ -22,7 +22,8 @@ STEP = 1_000
 """Items of the table at once."""
 
 OlderThan = Annotated[
-    str, typer.Option(help="How long ago they were created at least: a number and s, m, h or d, as in 6h.")
+    str,
+    typer.Option(metavar="AGE", help="How long ago they were created at least: a number and s, m, h or d, as in 6h."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them and send nothing.")]
 

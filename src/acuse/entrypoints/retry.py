@@ -22,7 +22,7 @@ STEP = 64
 
 
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids of failed requests.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of failed requests.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed requests, or those that fit.")] = False,  # noqa: FBT002
     action: OfAction = None,
     since: Since = None,

@@ -43,7 +43,7 @@ class PartShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show(
-    id: Annotated[str, typer.Argument(help="The request's id.")],  # noqa: A002
+    id: Annotated[str, typer.Argument(metavar="ID", help="The request's id.")],  # noqa: A002
     parts: Annotated[  # noqa: FBT002
         bool, typer.Option("--parts", help="Show the parts that it was split into instead, one a line.")
     ] = False,
