@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 MINUTE = timedelta(minutes=1)
 LATELY = timedelta(minutes=5)
 PICTURE = timedelta(minutes=15)
-"""How far back the rates, the counts and latencies, and the series go. Each ends with the last span that is over."""
+"""How far back the rates, the counts and latencies, and the series go.
+
+Counts and latencies end now, so that what has just failed is counted; rates and series with the last span that is over.
+"""
 LONG_WAIT = timedelta(minutes=5)
 STANDSTILL = timedelta(seconds=10)
 """How long the oldest has waited before it means something that nothing runs."""
@@ -89,7 +92,7 @@ def summed(tallies: Sequence[Tally], backlog: Backlog, now: datetime, known: Ite
     end = span_of(now)
     whole = [tally for tally in tallies if end - PICTURE <= tally.at < end]
     minute = _counted(whole, end - MINUTE)
-    recent = [tally for tally in whole if tally.at >= end - LATELY]
+    recent = [tally for tally in tallies if tally.at > end - LATELY]
     loads = backlog.actions
     names = {*known, *(loads or ()), *(tally.action for tally in recent)}
     return Summary(
