@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from acuse.domain.errors import AcuseError, Misconfigured, Unavailable
+from acuse.entrypoints.bench.command import bench
 from acuse.entrypoints.check import check
 from acuse.entrypoints.contract import openapi
 from acuse.entrypoints.export import export
@@ -70,6 +71,7 @@ app.command()(export)
 app.command()(purge)
 app.command()(requeue)
 app.command()(check)
+app.command()(bench)
 app.command()(openapi)
 app.add_typer(keys)
 

@@ -1,0 +1,84 @@
+"""The command that measures this machine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from acuse.domain.errors import Misconfigured
+from acuse.entrypoints.options import INTERRUPTED, REFUSED, Actions, Data, leave, settings_with
+
+if TYPE_CHECKING:
+    from acuse.entrypoints.bench.figures import Figures, Spread
+
+REQUEST = '{"action": "delay", "seconds": 0}'
+TERMINATED = 128 + signal.SIGTERM
+
+
+def bench(
+    seconds: Annotated[float, typer.Option(min=0.01, help="How long requests are sent, in each of the two ways.")] = 10,
+    connections: Annotated[int, typer.Option(min=1, help="Connections at once.")] = 16,
+    request: Annotated[str, typer.Option(metavar="JSON", help="What is sent, without its id.")] = REQUEST,
+    data: Data = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
+    runners: Annotated[int | None, typer.Option(min=1, help="Runs at once, in one worker.")] = None,
+    actions: Actions = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE", help="Write a chart there, as SVG.")] = None,
+) -> None:
+    """Measure this machine: how much it accepts and finishes, and how fast.
+
+    A service of its own is started twice, for requests sent singly and in bulk, over a folder beside the database
+    (--data says where), which is gone in the end. What sends the requests takes its share of the machine, too.
+    """
+    # Slow to import, which every other command would wait for.
+    from acuse.entrypoints.bench.disk import sync_times  # noqa: PLC0415
+    from acuse.entrypoints.bench.figures import spread  # noqa: PLC0415
+    from acuse.entrypoints.bench.measuring import measured  # noqa: PLC0415
+
+    settings = settings_with(data=data, workers=workers, runners=runners, actions=actions)
+    members = _members(request)
+    file = Path(plot).absolute() if plot else None
+    if file is not None and not file.parent.is_dir():
+        raise Misconfigured(f"there is no folder {file.parent} for the chart")
+    place = next(one for one in (settings.data, *settings.data.parents) if one.is_dir())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # Else the folder would stay.
+    try:
+        with Console(stderr=True).status("the disk") as status:
+            sync = spread(sync_times(place))
+            found = dict(measured(settings, place, members, seconds, connections, status.update))
+    except KeyboardInterrupt:
+        leave(INTERRUPTED, "interrupted: nothing is told of what was not measured to its end")
+    except OSError as error:
+        raise Misconfigured(f"{place} cannot be measured: {error}") from error
+    _tell(found, sync, file)
+    lost = sum(one.lost for one in found.values())
+    if lost:
+        leave(REFUSED, f"{lost} requests were acknowledged and are not there")
+
+
+def _members(text: str) -> dict[str, object]:
+    try:
+        members = msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.MsgspecError as error:
+        raise Misconfigured(f"--request is no JSON object: {error}") from error
+    if "id" in members:
+        raise Misconfigured("--request has an id: each request is given one of its own")
+    return members
+
+
+def _tell(found: dict[str, Figures], sync: Spread, file: Path | None) -> None:
+    from acuse.entrypoints.bench.report import bars, chart, table  # noqa: PLC0415
+
+    console = Console()
+    console.print(table(found, sync))
+    for name, one in found.items():
+        console.print()
+        console.print(bars(name, one, console))
+    if file is not None:
+        file.write_text(chart(found), "utf-8")
