@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -184,6 +185,20 @@ def test_what_they_cannot_mean_is_refused_at_the_start(monkeypatch: pytest.Monke
         Tracing()
 
 
+def test_that_a_receiver_takes_nothing_is_not_said_of_every_batch(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+    receiver.status = 401
+
+    spent(Tracing(), *[task() for _ in range(3)])
+
+    assert len(receiver.paths) == 3
+    [line] = caplog.messages
+    assert "401" in line
+
+
+@pytest.mark.timeout(20)
 def test_a_receiver_that_does_not_answer_is_waited_for_by_nobody(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,14 +228,15 @@ def test_what_actions_trace_is_sent_below_the_run_unless_they_see_to_it_themselv
         "tracing.close()\n"
     )
     with Receiver() as receiver:
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+        environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
 
         subprocess.run([sys.executable, program], check=True, env=environment)
         sent = receiver.spans()
-        subprocess.run([sys.executable, program, "own"], check=True, env=environment)
+        own = subprocess.run([sys.executable, program, "own"], check=True, env=environment, capture_output=True)
 
         assert [(one.name, one.parent) for one in sent] == [("inner", CLIENT), ("outside", "")]
         assert receiver.spans() == sent
+        assert own.stderr == b"", "and nothing complains"
 
 
 def test_without_its_packages_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +252,7 @@ def test_without_its_packages_it_says_how_to_get_them(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("command", ["serve", "work"])
 def test_a_service_that_cannot_send_as_it_is_told_does_not_start(command: str, tmp_path: Path) -> None:
-    environment = {"ACUSE_TRACING": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    environment = {**os.environ, "ACUSE_TRACING": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 
     ended = acuse(command, data=tmp_path / "data", env=environment)
 

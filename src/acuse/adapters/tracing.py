@@ -147,7 +147,7 @@ class AttemptSpan:
 
     def inside(self, task: Task, /) -> Task:
         """See Span."""
-        return msgspec.structs.replace(task, traceparent=_traceparent(self._span) or task.traceparent)
+        return msgspec.structs.replace(task, traceparent=_traceparent(self._span))
 
     def end(self, outcome: str, failure: Failure | None, /) -> None:
         """See Span."""
