@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sqlite3
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -17,7 +16,7 @@ from acuse.adapters.machine import examine_clock, examine_files, examine_port
 from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
-from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Queue, Store, settings_with
+from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Form, Queue, Store, settings_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,13 +24,6 @@ if TYPE_CHECKING:
     from acuse.config import Settings
 
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red"}
-
-
-class Form(StrEnum):
-    """How the findings are printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def check(

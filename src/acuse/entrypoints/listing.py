@@ -6,7 +6,6 @@ import re
 import sys
 import threading
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
@@ -20,7 +19,7 @@ from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.domain.record import Status, rfc3339
 from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_of, pages
 from acuse.entrypoints.ops.words import ago
-from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Store, existing, leave
+from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Form, Store, existing, leave
 from acuse.entrypoints.steps import counted, once_interrupted
 from acuse.entrypoints.terminal import say, seen
 
@@ -39,13 +38,6 @@ LIMIT = re.compile(r"[0-9]{1,18}")
 ABSENT = "-"
 ROOMY = 118
 """Columns of a terminal from which on there is room for whole times."""
-
-
-class Form(StrEnum):
-    """How records are printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def limit_of(text: str) -> int | None:

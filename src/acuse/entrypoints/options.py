@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -25,6 +26,13 @@ Queue = Annotated[str | None, typer.Option(help="Where work waits, with DynamoDB
 Actions = Annotated[
     list[str] | None, typer.Option(metavar="MODULE|FILE", help="Module or file with actions; repeat it for more.")
 ]
+
+
+class Form(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 def settings_with(**chosen: Any) -> Settings:
