@@ -28,6 +28,8 @@ FEW = 8
 REST_SECONDS = 1.0
 SHARE = 0.1
 """Of the time, that looks may take. One that fails is over soon, or has waited and not read."""
+LONGEST_REST_SECONDS = 15.0
+"""For those who watch: it may have been the machine that was slow, and not the store."""
 PATIENCE_SECONDS = 3.0
 
 
@@ -72,8 +74,8 @@ class Look:
             seen = self._seen = await asyncio.to_thread(_looked, self._sources)
         finally:
             self._looking = None
-        took = monotonic() - self._began
-        self._fresh_until = monotonic() + max(REST_SECONDS, took * (1 / SHARE - 1) if seen.summary else 0)
+        rest = (monotonic() - self._began) * (1 / SHARE - 1) if seen.summary else 0
+        self._fresh_until = monotonic() + min(max(REST_SECONDS, rest), LONGEST_REST_SECONDS)
         return seen
 
 
