@@ -23,7 +23,8 @@ import uvloop
 
 from acuse.bootstrap import Service
 from acuse.config import Settings
-from acuse.entrypoints.process import serve, serve_api
+from acuse.entrypoints.process import serve_api
+from acuse.entrypoints.server import serve
 from bench.noop import noop
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from acuse.entrypoints.ops.app import ops_app
+from acuse.entrypoints.ops.health import Health
 from tests.browser.chromium import find
 from tests.browser.conftest import launched
 from tests.browser.past import Past
@@ -34,7 +35,7 @@ def main(folder: Path) -> None:
             "requests": "/requests?status=failed",
             "failed": f"/requests/{past.stock}",
         }
-        app = ops_app(past.service, lambda: CHECKS, lambda: "{}")
+        app = ops_app(past.service, Health(lambda: CHECKS), lambda: "{}")
         with hosted(lambda: app, past.settings) as ((host, port), _), sync_playwright() as playwright:
             browser = launched(playwright, find(os.environ, is_root=os.geteuid() == 0))
             for scheme in ("light", "dark"):

@@ -18,7 +18,7 @@ from acuse.adapters.memory_keyring import MemoryKeyring
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
-from acuse.entrypoints.process import server
+from acuse.entrypoints.server import server
 from tests.unit.desk import GatedStore
 
 if TYPE_CHECKING:

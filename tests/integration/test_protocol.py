@@ -233,9 +233,9 @@ def test_those_that_were_refused_take_up_no_room(store: SqliteStore) -> None:
 
 def test_a_process_may_open_as_many_files_as_its_connections_need() -> None:
     code = (
-        "import resource; from acuse.entrypoints import process;"
+        "import resource; from acuse.entrypoints import server;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]));"
-        "process._allow_files({count}); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+        "server._allow_files({count}); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 

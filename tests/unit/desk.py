@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from acuse.domain.event import Event
     from acuse.domain.outcome import Addition
     from acuse.domain.record import Record
     from acuse.domain.submission import Submission
@@ -53,9 +54,15 @@ class Desk:
         self.store = GatedStore()
         self.replies: SimpleQueue[tuple[int, Reply]] = SimpleQueue()
         self.commits: SimpleQueue[None] = SimpleQueue()
+        self.events: list[Event] = []
         limits = {"max_waiting": 100, "max_waiting_bytes": 10_000, "max_batch": 10} | bounds
         self.intake: Intake[int] = Intake(
-            self.store, StillClock(), self._deliver, committed=lambda: self.commits.put(None), **limits
+            self.store,
+            StillClock(),
+            self._deliver,
+            committed=lambda: self.commits.put(None),
+            observe=self.events.append,
+            **limits,
         )
         self.intake.start()
 

@@ -33,3 +33,7 @@ class Pulse:
         """Seconds since it last was; infinite if it never was."""
         (at,) = BEAT.unpack_from(self._memory, BEAT.size * place)
         return monotonic() - at if at else float("inf")
+
+    def has_beaten(self, place: int) -> bool:
+        """Whether it ever did."""
+        return self.age(place) != float("inf")

@@ -53,8 +53,8 @@ def check(
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     # Slow to import, which every other command would wait for.
-    from acuse.entrypoints.process import SPARE_FILES  # noqa: PLC0415
     from acuse.entrypoints.protocol import MAX_PARTING  # noqa: PLC0415
+    from acuse.entrypoints.server import SPARE_FILES  # noqa: PLC0415
 
     service = Service(settings, anew=False)
     yield Finding(Level.OK, "settings", "every one of them can be used")

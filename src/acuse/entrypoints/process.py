@@ -3,60 +3,35 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
-import uvicorn
 import uvloop
 
 from acuse.adapters.lifeline import die_with_parent
 from acuse.adapters.pulse import Pulse
-from acuse.application.observing import guarded, ignore
-from acuse.bootstrap import Service, load_catalogue
+from acuse.application.observing import ignore
+from acuse.bootstrap import Service
 from acuse.config import Settings
-from acuse.domain.event import Observe, Refused
-from acuse.entrypoints.api import problems
 from acuse.entrypoints.api.app import Api
-from acuse.entrypoints.api.openapi import text
 from acuse.entrypoints.api.traced import Traced
+from acuse.entrypoints.counted import counting_intake, counting_work
 from acuse.entrypoints.logs import configure_logging
-from acuse.entrypoints.ops.app import ops_app
-from acuse.entrypoints.protocol import MAX_PARTING, Protocol
-from acuse.entrypoints.refusals import overloaded
+from acuse.entrypoints.orders import DRAINING, Orders
+from acuse.entrypoints.server import serve
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
-log = logging.getLogger(__name__)
-
-SPARE_FILES = 100
-"""What a process opens besides its connections."""
-
-INTAKE = 0
-"""The intake's place among the pulses; the workers have the places from 1 on."""
-
+    from acuse.domain.event import Observe
 
 SWITCH_SECONDS = 0.0005
 """The thread that stores waits at most so long for the one that reads; Python's own 5 ms are longer than a commit."""
-
-
-class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process is told by the one that starts it. Descriptors are inherited."""
-
-    kind: str
-    parent: int
-    pulse: int
-    place: int = INTAKE
-    listen: int | None = None
 
 
 def main() -> None:
@@ -69,13 +44,22 @@ def main() -> None:
     pulse = Pulse(orders.pulse)
     beat = partial(pulse.beat, orders.place)
     if orders.kind == "worker":
-        run_worker(service, beat)
+        run_worker(service, beat, counting_work(orders.counts, service.catalogue))
     elif orders.listen is not None:
         listening = socket.socket(fileno=orders.listen)
         if orders.kind == "api":
-            uvloop.run(serve_api(service, listening, beat))
+            uvloop.run(serve_api(service, listening, beat, counting_intake(orders.counts, service.catalogue)))
         else:
-            uvloop.run(serve_ops(service, listening, pulse))
+            # The others need not wait for what only this one imports.
+            from acuse.entrypoints.ops.backlogs import Backlogs  # noqa: PLC0415
+            from acuse.entrypoints.ops.health import Health  # noqa: PLC0415
+            from acuse.entrypoints.ops.plane import serve_ops  # noqa: PLC0415
+
+            health = Health(
+                lambda: {name: pulse.age(place) for name, place in orders.watched.items()},
+                is_draining=lambda: pulse.has_beaten(DRAINING),
+            )
+            uvloop.run(serve_ops(service, listening, Backlogs(service), health, orders.counted))
     end_process()
 
 
@@ -107,94 +91,6 @@ async def serve_api(
     await serve(app, listening, settings, api.hurry, observe)
     api.close()
     service.close()
-
-
-async def serve_ops(service: Service, listening: socket.socket, pulse: Pulse) -> None:
-    """Serves the ops plane until SIGTERM."""
-    settings = service.settings
-    places = {"intake": INTAKE, **{f"worker-{number}": number for number in range(1, settings.workers + 1)}}
-    app = ops_app(
-        service,
-        lambda: {name: pulse.age(place) for name, place in places.items()},
-        lambda: text(load_catalogue(settings.actions), settings),
-    )
-    await serve(app, listening, settings)
-
-
-async def serve(
-    app: Any,
-    listening: socket.socket,
-    settings: Settings,
-    ending: Callable[[], None] = lambda: None,
-    observe: Observe = ignore,
-) -> None:
-    """Serves an ASGI app until SIGTERM; `ending` is called when it has come, before what is under way is waited for."""
-    _allow_files(settings.max_connections + MAX_PARTING + SPARE_FILES)
-    # Uvicorn raises the signal that ended it once more when it has finished; what follows here is still to be done.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    await server(app, settings, ending, observe).serve(sockets=[listening])
-
-
-class Server(uvicorn.Server):
-    """Says when it begins to end."""
-
-    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
-        """`ending` is called once, when no connection is taken any more."""
-        super().__init__(config)
-        self._ending = ending
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """What is under way has been answered, as far as time allows."""
-        self._ending()
-        await super().shutdown(sockets)
-
-
-def server(
-    app: Any, settings: Settings, ending: Callable[[], None] = lambda: None, observe: Observe = ignore
-) -> uvicorn.Server:
-    """The HTTP server of both planes; it listens where it is told when it is run."""
-    parting: set[Protocol] = set()
-    observe = guarded(observe)
-
-    def turned_away() -> bytes:
-        observe(Refused(problems.OVERLOADED.slug, 1))
-        return overloaded(settings.retry_after)
-
-    protocol = partial(
-        Protocol,
-        max_head=settings.max_head,
-        head_seconds=settings.body_timeout.total_seconds(),
-        answer_timeout=settings.answer_timeout.total_seconds(),
-        max_connections=settings.max_connections,
-        turned_away=turned_away,
-        parting=parting,
-    )
-    config = uvicorn.Config(
-        app,
-        http=cast("type[asyncio.Protocol]", protocol),
-        lifespan="off",
-        ws="none",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=cast("int", settings.keep_alive.total_seconds()),  # A timer takes fractions.
-        timeout_graceful_shutdown=math.ceil(settings.drain.total_seconds()),
-    )
-    return Server(config, ending)
-
-
-def _allow_files(count: int) -> None:
-    """So many may be open, as far as the system lets us."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with suppress(OSError, ValueError):  # macOS has a lower bound of its own.
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < count:
-        log.warning("fewer files than connections need", extra={"needed": count, "allowed": soft})
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from acuse.adapters.metrics import cells
 from acuse.adapters.pulse import Pulse
 from acuse.domain.errors import Misconfigured
-from acuse.entrypoints.process import INTAKE, Orders
+from acuse.entrypoints.orders import DRAINING, INTAKE, Orders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from acuse.config import Settings
 
@@ -90,7 +91,7 @@ class Child:
         self._started = now
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             [sys.executable, "-P", "-m", MODULE, msgspec.json.encode(self._orders).decode()],
-            pass_fds=[fd for fd in (self._orders.listen, self._orders.pulse) if fd is not None],
+            pass_fds=self._orders.descriptors(),
             stdin=subprocess.DEVNULL,
             env=self._environment,
             process_group=0,  # A terminal's interrupt reaches the supervisor alone, which ends the others in order.
@@ -101,48 +102,65 @@ class Child:
 class Supervisor:
     """Owns the listening sockets, so that a connection made while the API restarts waits instead of failing."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Listening, but nothing is started. Raises Misconfigured when an address cannot be had."""
+    def __init__(self, settings: Settings, *, takes_in: bool = True) -> None:
+        """Listening, but nothing is started. Raises Misconfigured when an address cannot be had.
+
+        `takes_in`: whether there is a public plane; else only the workers and the ops plane.
+        """
         self._settings = settings
         self._stopped = False
-        self._public = _listen(settings.host, settings.port)
-        self._ops = _listen(settings.ops_host, settings.ops_port)
-        self._pulse = Pulse.create(1 + settings.workers)
-        self._ages = Pulse(self._pulse)
+        self._public = listen(settings.host, settings.port) if takes_in else None
+        self._ops = listen(settings.ops_host, settings.ops_port)
+        self._pulse = Pulse.create(INTAKE + 1 + settings.workers)
+        self._pulses = Pulse(self._pulse)
+        self._counted: dict[str, int] = {}
 
     @property
     def public_address(self) -> str:
-        """Where the public plane listens."""
-        return _address(self._public)
+        """Where the public plane listens, if there is one."""
+        return address(self._public) if self._public is not None else ""
 
     @property
     def ops_address(self) -> str:
         """Where the ops plane listens."""
-        return _address(self._ops)
+        return address(self._ops)
 
     def stop(self) -> None:
         """`run` returns soon. Safe in a signal handler."""
         self._stopped = True
 
     def run(self) -> None:
-        """Stopped: the API first, then the workers and the ops plane have drained and ended."""
-        api = self._child("api", "api", listen=self._public.fileno())
-        ops = self._child("ops", "ops", listen=self._ops.fileno())
-        workers = [
-            self._child(f"worker-{number}", "worker", place=number) for number in range(1, self._settings.workers + 1)
-        ]
+        """Stopped: the API first, then the workers have drained and ended; last the ops plane, which tells of it."""
+        places = {f"worker-{number}": INTAKE + number for number in range(1, self._settings.workers + 1)}
+        intake = [] if self._public is None else [self._counting("api", "api", INTAKE, self._public)]
+        workers = [self._counting(name, "worker", place) for name, place in places.items()]
+        ops = self._watching({"intake": INTAKE, **places} if intake else places)
         while not self._stopped:
-            for child in (api, ops, *workers):
+            for child in (*intake, ops, *workers):
                 child.keep()
             sleep(LOOK_SECONDS)
-        self._end([api])
+        self._pulses.beat(DRAINING)
+        self._end(intake)
         self._end(workers)
         self._end([ops])
 
-    def _child(self, name: str, kind: str, *, place: int = INTAKE, listen: int | None = None) -> Child:
-        orders = Orders(kind=kind, parent=os.getpid(), pulse=self._pulse, place=place, listen=listen)
-        has_pulse = kind != "ops"
-        return Child(name, orders, self._settings, partial(self._ages.age, place) if has_pulse else lambda: math.inf)
+    def _counting(self, name: str, kind: str, place: int, listening: socket.socket | None = None) -> Child:
+        """What it counts outlives it: the next one at its place counts on."""
+        counts = self._counted[name] = cells.create()
+        listen = None if listening is None else listening.fileno()
+        orders = Orders(kind=kind, parent=os.getpid(), pulse=self._pulse, place=place, counts=counts, listen=listen)
+        return Child(name, orders, self._settings, partial(self._pulses.age, place))
+
+    def _watching(self, watched: Mapping[str, int]) -> Child:
+        orders = Orders(
+            kind="ops",
+            parent=os.getpid(),
+            pulse=self._pulse,
+            listen=self._ops.fileno(),
+            watched=watched,
+            counted=self._counted,
+        )
+        return Child("ops", orders, self._settings, lambda: math.inf)
 
     def _end(self, children: Sequence[Child]) -> None:
         for child in children:
@@ -152,7 +170,8 @@ class Supervisor:
             child.join(deadline)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises Misconfigured when the address cannot be had."""
     try:
         return socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
     except OSError as error:
@@ -163,6 +182,7 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _address(listening: socket.socket) -> str:
+def address(listening: socket.socket) -> str:
+    """Its URL."""
     host, port, *_ = listening.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -15,21 +15,20 @@ from acuse.entrypoints.ops.pages import Pages
 from acuse.entrypoints.ops.templating import Templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
+    from acuse.entrypoints.ops.health import Health
     from acuse.entrypoints.ops.sources import Sources
 
-    Ages = Callable[[], Mapping[str, float]]
 
-STALE_SECONDS = 5.0
-
-
-def ops_app(sources: Sources, ages: Ages, described: Callable[[], str], *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The ASGI app. `ages`: seconds since the intake last committed and each worker last reached its queue.
+def ops_app(
+    sources: Sources, health: Health, described: Callable[[], str], *, routes: Sequence[BaseRoute] = ()
+) -> ASGIApp:
+    """The ASGI app.
 
     `described`: the OpenAPI document; called for each request, in a thread. `routes`: what else is served.
     """
@@ -37,22 +36,14 @@ def ops_app(sources: Sources, ages: Ages, described: Callable[[], str], *, route
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    async def ready(_: Request) -> JSONResponse:
-        checks = {name: age < STALE_SECONDS for name, age in ages().items()}
-        status = "ready" if all(checks.values()) else "not ready"
-        return JSONResponse({"status": status, "checks": checks}, 200 if status == "ready" else 503)
-
     def openapi(_: Request) -> Response:
         return Response(described(), media_type="application/json")
 
-    def silent() -> dict[str, float]:
-        return {name: age for name, age in ages().items() if age >= STALE_SECONDS}
-
-    pages = Pages(sources, Templates(), silent)
+    pages = Pages(sources, Templates(), health.silent)
     app = Starlette(
         routes=[
             Route("/health/live", live),
-            Route("/health/ready", ready),
+            Route("/health/ready", health.ready),
             Route("/openapi.json", openapi),
             *routes,
             *pages.routes(),
