@@ -17,6 +17,7 @@ from infra.local_aws import REGION
 from acuse.adapters.aws.message import Message, decode, encode
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
+from acuse.adapters.aws.tallies import PREFIX
 from acuse.adapters.clock import SystemClock
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.record import Key, Record
@@ -98,7 +99,10 @@ class Stage:
         return sorted(found, key=lambda one: (one.id, one.part))
 
     def changes(self) -> list[dict[str, Any]]:
-        """What has come to the table's stream since the last time, as Lambda hands it on."""
+        """What has come to the table's stream since the last time, as Lambda hands it on; not what was counted."""
+        return [one for one in self.all_changes() if not one["dynamodb"]["Keys"]["id"]["S"].startswith(PREFIX)]
+
+    def all_changes(self) -> list[dict[str, Any]]:
         read: list[dict[str, Any]] = json.loads(json.dumps(self._stream.read(), default=_plain))
         return read
 

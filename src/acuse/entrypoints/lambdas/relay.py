@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from acuse.entrypoints.lambdas.metrics import write
 from acuse.entrypoints.lambdas.service import service, service_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from acuse.adapters.aws.relay import Change
 
@@ -29,15 +28,14 @@ def handler(event: Any, context: Any) -> None:  # noqa: ARG001
 
 def _count(changes: Sequence[Change]) -> None:
     """The changes are in metrics and tallies, if that can be. No figure is worth a batch that is given again."""
-    with _only_a_line("a batch is missing from the metrics", changes):
-        write(counts_of(come_to_pass(changes)), service_name())
-    with _only_a_line("a batch is missing from the tallies", changes):
-        service().aws.tallies.add(tallies_of(come_to_pass(changes)))
-
-
-@contextmanager
-def _only_a_line(text: str, changes: Sequence[Change]) -> Iterator[None]:
+    told = {"changes": len(changes)}
     try:
-        yield
+        records = come_to_pass(changes)
+        write(counts_of(records), service_name())
     except Exception:
-        log.exception(text, extra={"changes": len(changes)})
+        log.exception("a batch is missing from the metrics", extra=told)
+        return
+    try:
+        service().aws.tallies.add(tallies_of(records))
+    except Exception as error:  # noqa: BLE001  (whatever it is)
+        log.warning("a batch is missing from the tallies", extra={**told, "error": str(error)})
