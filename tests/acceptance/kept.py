@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.delivery import Ending
 from acuse.domain.record import Failure, Reason
-from tests.acceptance.service import acuse
+from tests.acceptance.service import PATIENCE_SECONDS, acuse
 from tests.clock import StillClock
 from tests.requests import record
 
@@ -77,6 +78,11 @@ class Kept:
     def reopen(self, ids: list[str]) -> None:
         with self.opened() as (store, _):
             assert all(store.reopen(ids))
+
+    def counted(self, status: str) -> int:
+        with closing(sqlite3.connect(self.folder / "acuse.db", timeout=PATIENCE_SECONDS)) as connection:
+            found = connection.execute("SELECT count(*) FROM record WHERE part = 0 AND status = ?", (status,))
+            return int(found.fetchone()[0])
 
     def run(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """One command over this data."""
