@@ -87,7 +87,7 @@ def figures(
 def _line(created: Sequence[datetime], ended: Sequence[datetime]) -> Line:
     moments = [*created, *ended]
     began, last = (min(moments), max(moments)) if moments else (_NEVER, _NEVER)
-    whole = max(last - began, timedelta(microseconds=1))
+    whole = max(last - began, timedelta(milliseconds=1))
     step = whole / POINTS
 
     def rates(moments: Sequence[datetime]) -> list[float]:

@@ -46,7 +46,7 @@ def bars(name: str, figures: Figures, console: Console) -> Table:
     ):
         most = max(rates)
         text = "".join(steps[round(rate / most * (len(steps) - 1))] if most else steps[0] for rate in rates)
-        drawn.add_row(f"{name}, {title}", Text(text, style), f"{most:,.0f}/s at most")
+        drawn.add_row(f"{name}, {title}", Text(text, style), f"{_digits(most)}/s at most")
     whole = f"{figures.line.seconds:.1f} s"
     drawn.add_row("", Text("0 s" + whole.rjust(POINTS - len("0 s")), "dim"), "")
     return drawn
@@ -62,7 +62,7 @@ def chart(found: Mapping[str, Figures]) -> str:
                 Line(name="finished", look="finished", values=_joined(one.line.ended for one in found.values())),
             ],
             below=_ticks(list(found.items())),
-            label=lambda value: f"{value:,.0f}/s",
+            label=lambda value: f"{_digits(value)}/s",
         ),
         "acuse bench: requests a second",
     )
@@ -108,10 +108,10 @@ def _always(_: Figures) -> bool:
 
 
 _ROWS: Sequence[tuple[str, Callable[[Figures], str], Callable[[Figures], bool]]] = (
-    ("accepted", lambda one: f"{one.accepted_a_second:,.0f}/s", _always),
-    ("finished", lambda one: f"{one.ended_a_second:,.0f}/s", _always),
-    ("POST: p50 / p90 / p99", lambda one: _times(one.post), _always),
-    ("to the end: p50 / p90 / p99", lambda one: _times(one.ending), _always),
+    ("accepted", lambda one: f"{_digits(one.accepted_a_second)}/s", _always),
+    ("finished", lambda one: f"{_digits(one.ended_a_second)}/s", _always),
+    ("POST, p50 / p90 / p99", lambda one: _times(one.post), _always),
+    ("created to finished, likewise", lambda one: _times(one.ending), _always),
     ("requests", lambda one: f"{one.accepted:,}", _always),
     ("refused for now", lambda one: f"{one.refused:,}", lambda one: one.refused > 0),
     ("failed", lambda one: f"{one.failed:,}", lambda one: one.failed > 0),
