@@ -7,21 +7,21 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
-from acuse.entrypoints.ops.app import ops_app
-from acuse.entrypoints.ops.health import Health
 from tests.browser.chromium import find
 from tests.browser.conftest import launched
+from tests.browser.pages import pages
 from tests.browser.past import Past
-from tests.integration.server import hosted
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
-WIDTH, SCALE = 1280, 2
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
+SCALE = 2
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 COLOURS = 64
-CHECKS = {"intake": 0.1, "worker-1": 0.1, "worker-2": 0.1}
 
 
 def main(folder: Path) -> None:
@@ -29,24 +29,19 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         past = Past(Path(place) / "data")
-        pages = {
-            "ops": "/",
-            "record": f"/requests/{past.flights}",
-            "requests": "/requests?status=failed",
-            "failed": f"/requests/{past.stock}",
-        }
-        app = ops_app(past.service, Health(lambda: CHECKS), lambda: "{}")
-        with hosted(lambda: app, past.settings) as ((host, port), _), sync_playwright() as playwright:
+        with pages(past.service) as address, sync_playwright() as playwright:
             browser = launched(playwright, find(os.environ, is_root=os.geteuid() == 0))
-            for scheme in ("light", "dark"):
-                context = browser.new_context(
-                    color_scheme=scheme, viewport={"width": WIDTH, "height": 800}, device_scale_factor=SCALE
-                )
-                page = context.new_page()
-                for name, path in pages.items():
-                    page.goto(f"http://{host}:{port}{path}")
+            for scheme in SCHEMES:
+                page = browser.new_page(color_scheme=scheme, viewport=VIEWPORT, device_scale_factor=SCALE)
+                for name, path in {
+                    "ops": "/",
+                    "requests": "/requests",
+                    "failed": f"/requests/{past.stock}",
+                    "record": f"/requests/{past.flights}",
+                }.items():
+                    page.goto(f"{address}{path}")
                     (folder / f"{name}-{scheme}.png").write_bytes(small(page.screenshot(full_page=True)))
-                context.close()
+                page.close()
             browser.close()
 
 

@@ -1,0 +1,57 @@
+"""What the page says when something is wrong with the service itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.acceptance.service import Running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.conftest import Open
+    from tests.browser.watch import Watch
+
+
+def test_a_page_that_is_open_tells_that_the_service_is_gone_and_goes_on_when_it_is_back(
+    tmp_path: Path, visit: Open, watches: list[Watch]
+) -> None:
+    data = tmp_path / "data"
+    with Running(data, "--workers", 1) as service:
+        page = visit(service.ops)
+        lost = page.get_by_text("Connection lost, trying again")
+        expect(lost).to_be_hidden()
+        page.evaluate("window.stayed = true")
+        shown = page.locator("#moment").text_content() or ""
+    expect(lost).to_be_visible()
+    troubles = list(watches[0].troubles)
+
+    with Running(data, "--workers", 1, "--ops-port", service.ops.rpartition(":")[2]):
+        expect(lost).to_be_hidden()
+        expect(page.locator("#moment")).not_to_have_text(shown)
+        expect(page.get_by_role("heading", level=1)).to_have_text("All is well")
+        assert page.evaluate("window.stayed")
+        page.close()
+
+    assert troubles
+    assert all("net::ERR_CONNECTION_REFUSED" in trouble for trouble in watches[0].troubles)
+    watches[0].troubles.clear()
+
+
+def test_a_worker_that_is_silent_is_told_of_until_it_is_back(tmp_path: Path, visit: Open) -> None:
+    with Running(tmp_path / "data", "--workers", 1) as service:
+        page = visit(service.ops)
+        verdict = page.get_by_role("heading", level=1)
+        expect(verdict).to_have_text("All is well")
+
+        [worker] = service.pids("worker")
+        os.kill(worker, signal.SIGSTOP)
+        expect(verdict).to_have_text("Attention")
+        expect(page.locator("[data-part=verdict] li")).to_contain_text("Not ready: worker-1 has been silent for")
+        os.kill(worker, signal.SIGCONT)
+
+        expect(verdict).to_have_text("All is well")
