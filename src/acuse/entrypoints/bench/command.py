@@ -22,12 +22,14 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def bench(
-    seconds: Annotated[float, typer.Option(min=0.01, help="How long requests are sent, in each of the two ways.")] = 10,
-    connections: Annotated[int, typer.Option(min=1, help="Connections at once.")] = 16,
+    seconds: Annotated[
+        float, typer.Option(metavar="N", min=0.01, help="How long requests are sent, in each of two ways.")
+    ] = 10,
+    connections: Annotated[int, typer.Option(metavar="N", min=1, help="Connections at once.")] = 16,
     request: Annotated[str, typer.Option(metavar="JSON", help="What is sent, without its id.")] = REQUEST,
     data: Data = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
-    runners: Annotated[int | None, typer.Option(min=1, help="Runs at once, in one worker.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes.")] = None,
+    runners: Annotated[int | None, typer.Option(metavar="N", min=1, help="Runs at once, in one worker.")] = None,
     actions: Actions = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Write a chart there, as SVG.")] = None,
 ) -> None:
