@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from acuse.adapters.metrics import cells
 from acuse.bootstrap import Service
 from acuse.config import Settings
+from acuse.entrypoints.counted import counting_intake
 from acuse.entrypoints.process import serve_api
 from acuse.entrypoints.server import serve
 from bench.noop import noop
@@ -72,7 +74,9 @@ def _served(kind: str, data: Path, core: int) -> Iterator[str]:
         if kind == "noop":
             uvloop.run(serve(noop, listening, settings))
         else:
-            uvloop.run(serve_api(Service(settings), listening, lambda: None))
+            service = Service(settings)
+            observe = counting_intake(cells.create(), service.catalogue)
+            uvloop.run(serve_api(service, listening, lambda: None, observe))
         os._exit(0)
     url = "http://{}:{}/v1/requests".format(*listening.getsockname())
     listening.close()

@@ -17,6 +17,7 @@ from acuse.entrypoints.contract import openapi
 from acuse.entrypoints.export import export
 from acuse.entrypoints.keys import app as keys
 from acuse.entrypoints.listing import list_
+from acuse.entrypoints.ops.command import ops
 from acuse.entrypoints.options import MISCONFIGURED, REFUSED, UNAVAILABLE, UNREAD, leave
 from acuse.entrypoints.purge import purge
 from acuse.entrypoints.requeue import requeue
@@ -63,6 +64,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(work)
+app.command()(ops)
 app.command()(submit)
 app.command("list")(list_)
 app.command()(show)

@@ -10,7 +10,10 @@ from acuse.adapters.metrics.counting import Counting
 from acuse.adapters.metrics.metric import (
     ACCEPTED,
     ATTEMPTS,
+    COMMIT_DURATION,
+    COMMIT_REQUESTS,
     ENDED,
+    LEASES_LOST,
     REFUSED,
     REPLAYED,
     REQUEST_DURATION,
@@ -39,6 +42,8 @@ def counting_intake(descriptor: int | None, catalogue: Catalogue) -> Observe:
     actions = [(action,) for action in catalogue]
     counting.expect(ACCEPTED, actions)
     counting.expect(REPLAYED, actions)
+    for alone in (COMMIT_REQUESTS, COMMIT_DURATION):
+        counting.expect(alone, [()])
     counting.expect(REFUSED, [(problem.slug,) for problem in PROBLEMS])
     return counting
 
@@ -53,6 +58,7 @@ def counting_work(descriptor: int | None, catalogue: Catalogue) -> Observe:
     counting.expect(RUN_DURATION, [(action, step, Status.FINISHED) for action, step in steps])
     counting.expect(ENDED, [(action, outcome) for action in catalogue for outcome in OUTCOMES])
     counting.expect(REQUEST_DURATION, [(action,) for action in catalogue])
+    counting.expect(LEASES_LOST, [()])
     return counting
 
 

@@ -40,9 +40,9 @@ def settings_with(**chosen: Any) -> Settings:
     return Settings.from_environment(os.environ, **chosen)
 
 
-def existing(data: Path | None, store: str | None) -> Settings:
+def existing(data: Path | None, store: str | None, **chosen: Any) -> Settings:
     """The settings of a service whose database is there; else Misconfigured."""
-    settings = settings_with(data=data, store=store)
+    settings = settings_with(data=data, store=store, **chosen)
     if not settings.table and not (settings.data / DATABASE).is_file():
         raise Misconfigured(
             f"there is no database in {settings.data}: say where it is by --data DIR or ACUSE_DATA,"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,6 +14,9 @@ from acuse.entrypoints.api.target import PATH
 from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.options import Actions, Data, Queue, Store, settings_with
 
+if TYPE_CHECKING:
+    from acuse.entrypoints.supervisor import Supervisor
+
 log = logging.getLogger(__name__)
 
 Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
@@ -22,12 +25,19 @@ FIRST_STEP = """acuse is listening.
   requests  {public}{path}
   page      {ops}/
   health    {ops}/health/ready
+  metrics   {ops}/metrics
   data      {data}
   actions   {actions}
 
 Try it (send it again to see the record move on):
   curl -i {public}{path} -H 'content-type: application/json' \\
     -d '{{"id": "0192f0c1-0000-7000-8000-000000000001", "action": "delay", "seconds": 2}}'
+"""
+
+WORKS = """acuse works.
+  page      {ops}/
+  health    {ops}/health/ready
+  metrics   {ops}/metrics
 """
 
 
@@ -43,8 +53,7 @@ def serve(
     actions: Actions = None,
 ) -> None:
     """Run the whole service: API, ops plane and workers."""
-    from acuse.entrypoints.process import end_process  # noqa: PLC0415  (the other commands need not wait for it)
-    from acuse.entrypoints.supervisor import Supervisor  # noqa: PLC0415  (the same)
+    from acuse.entrypoints.supervisor import Supervisor  # noqa: PLC0415  (the other commands need not wait for it)
 
     settings = settings_with(
         host=host, port=port, ops_port=ops_port, data=data, store=store, queue=queue, workers=workers, runners=runners,
@@ -66,9 +75,8 @@ def serve(
         # A container is deployed before there is a key, and may start again after the last one is gone.
         log.warning("nobody is let in until there is a key", extra={"problem": problem})
     supervisor = Supervisor(settings)
-    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
-    signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
-    print(
+    _run(
+        supervisor,
         FIRST_STEP.format(
             public=supervisor.public_address,
             ops=supervisor.ops_address,
@@ -76,20 +84,43 @@ def serve(
             data=settings.store if settings.table else settings.data,
             actions=", ".join(catalogue),
         ),
-        flush=True,
     )
-    supervisor.run()
-    end_process()
 
 
 def work(
-    data: Data = None, store: Store = None, queue: Queue = None, runners: Runners = None, actions: Actions = None
+    data: Data = None,
+    store: Store = None,
+    queue: Queue = None,
+    runners: Runners = None,
+    actions: Actions = None,
+    ops_port: Annotated[
+        int | None,
+        typer.Option(help="Port of an ops plane for this worker, 0: any free one; without it there is none."),
+    ] = None,
 ) -> None:
     """Run one more worker over the same data."""
     from acuse.entrypoints.process import run_worker  # noqa: PLC0415  (the same)
+    from acuse.entrypoints.supervisor import Supervisor  # noqa: PLC0415  (the same)
 
-    settings = settings_with(data=data, store=store, queue=queue, runners=runners, actions=actions)
+    settings = settings_with(
+        data=data, store=store, queue=queue, runners=runners, actions=actions, ops_port=ops_port, workers=1
+    )
     configure_logging(settings)
     service = Service(settings)
     service.inspect()
-    run_worker(service, lambda: None)
+    if ops_port is None:
+        run_worker(service, lambda: None)
+        return
+    _ = service.catalogue, service.queue  # What cannot be loaded or opened is said here, once.
+    supervisor = Supervisor(settings, takes_in=False)
+    _run(supervisor, WORKS.format(ops=supervisor.ops_address))
+
+
+def _run(supervisor: Supervisor, told: str) -> NoReturn:
+    from acuse.entrypoints.process import end_process  # noqa: PLC0415  (the same)
+
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
+    print(told, flush=True)
+    supervisor.run()
+    end_process()

@@ -53,12 +53,9 @@ class Exposition:
         return encode(registry), media_type
 
     def collect(self) -> Iterator[Family]:
-        """Every metric, in the order of the documentation; without labels it has a value, if only zero."""
+        """Every metric, in the order of the documentation; one of which nothing is known here, without a value."""
         for metric in METRICS:
-            series = self._series[metric.name]
-            if not metric.labels and metric.kind is not Kind.GAUGE:
-                series.setdefault((), [0.0] * cells_of(metric))
-            yield _family(metric, series)
+            yield _family(metric, self._series[metric.name])
 
     def _add(self, metric: Metric, labels: Labels, numbers: Sequence[float]) -> None:
         series = self._series[metric.name]
