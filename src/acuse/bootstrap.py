@@ -14,6 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from acuse.adapters.clock import SystemClock
+from acuse.adapters.receiver import examine_receiver, receiver_of
 from acuse.adapters.runners import ProcessRunner
 from acuse.application.actions import Action, Catalogue
 from acuse.application.observing import ignore
@@ -21,6 +22,7 @@ from acuse.application.perform import Limits
 from acuse.application.tracing import UNTRACED
 from acuse.application.worker import Worker
 from acuse.domain.errors import Misconfigured
+from acuse.domain.finding import Finding, Level
 from acuse.domain.record import part_keys
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from acuse.adapters.tracing import Tracing
     from acuse.config import Settings
     from acuse.domain.event import Observe
-    from acuse.domain.finding import Finding
     from acuse.ports import Clock, Keyring, Overview, Queue, Store
 
 ENTRY_POINTS = "acuse.actions"
@@ -66,13 +67,16 @@ class Service:
         Raises Misconfigured or StoreUnavailable, with what to do.
         """
         if self.settings.tracing:
-            _tracing_adapter().sends(os.environ)
+            _tracing_adapter()
+            receiver_of(os.environ)
         if not self.settings.table:
             self._sqlite.inspect()
 
     def examine(self) -> Iterable[Finding]:
-        """What is found of the store and, on AWS, of the queue; nothing of it is changed."""
-        return self.aws.examine() if self.settings.table else self._sqlite.examine()
+        """What is found of the store, on AWS of the queue, and of who takes traces; nothing of it is changed."""
+        yield from self.aws.examine() if self.settings.table else self._sqlite.examine()
+        if self.settings.tracing:
+            yield _examined_tracing()
 
     @property
     def store(self) -> Store:
@@ -167,6 +171,14 @@ class Service:
 def tracing_of(settings: Settings) -> Tracing | None:
     """What keeps the spans of a process and sends them; None where that was not asked for. Raises Misconfigured."""
     return _tracing_adapter().Tracing() if settings.tracing else None
+
+
+def _examined_tracing() -> Finding:
+    try:
+        _tracing_adapter()
+    except Misconfigured as error:
+        return Finding(Level.FAILURE, "traces", str(error))
+    return examine_receiver(os.environ)
 
 
 def _tracing_adapter() -> ModuleType:

@@ -175,6 +175,8 @@ def test_where_they_switch_it_off_what_has_no_trace_gets_none(
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
         ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:port/v1/traces"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
     ],
 )

@@ -19,8 +19,6 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_SCHEDULE_DELAY,
-    OTEL_EXPORTER_OTLP_PROTOCOL,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
 )
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -35,6 +33,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
+from acuse.adapters.receiver import receiver_of
 from acuse.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -50,9 +49,6 @@ PARTING_SECONDS = 1.0
 """How long the end of a process waits for what is still to be sent."""
 QUIET_SECONDS = 300.0
 """Between two lines that say the same about spans that could not be sent."""
-OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
-EXPORTERS = ("otlp", "none")
-PROTOCOL = "http/protobuf"
 LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk._shared_internal",
@@ -63,19 +59,6 @@ LOGGERS = (
 Attributes = dict[str, str | int]
 
 
-def sends(environment: Mapping[str, str]) -> bool:
-    """Whether spans are to be sent at all. Raises Misconfigured where the environment names a way that is not known."""
-    exporter = environment.get(OTEL_TRACES_EXPORTER) or EXPORTERS[0]
-    if exporter not in EXPORTERS:
-        raise Misconfigured(f"{OTEL_TRACES_EXPORTER} is {exporter}; spans are sent by {' or '.join(EXPORTERS)}")
-    protocol = (
-        environment.get(OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) or environment.get(OTEL_EXPORTER_OTLP_PROTOCOL) or PROTOCOL
-    )
-    if protocol != PROTOCOL:
-        raise Misconfigured(f"{OTEL_EXPORTER_OTLP_PROTOCOL} is {protocol}; spans are sent by {PROTOCOL}")
-    return exporter != "none"
-
-
 class Tracing:
     """What one process traces. A span that cannot be sent is dropped; nobody waits for it and nothing fails."""
 
@@ -83,7 +66,7 @@ class Tracing:
         """Spans are sent from now on. Raises Misconfigured."""
         # The process ends in its own order: nothing here waits for a receiver at exit.
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-        if sends(os.environ):
+        if receiver_of(os.environ) is not None:
             seldom = Seldom()
             for name in LOGGERS:
                 logging.getLogger(name).addFilter(seldom)
