@@ -11,10 +11,21 @@ import pytest
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.store import SqliteStore
+from tests.contract import backend as backends
 from tests.integration.server import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.contract.backend import Backend
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A store and all that goes with it, where time passes as it is told to."""
+    with getattr(backends, request.param)(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
