@@ -17,10 +17,12 @@ from opentelemetry import trace
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.memory import Memory, MemoryStore
 from acuse.adapters.memory_keyring import MemoryKeyring
+from acuse.adapters.receiver import examine_receiver
 from acuse.adapters.tracing import Tracing
 from acuse.bootstrap import load_catalogue, tracing_of
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
+from acuse.domain.finding import Finding, Level
 from acuse.domain.record import Failure, Reason
 from acuse.domain.task import Step, Task
 from acuse.entrypoints.api.app import Api
@@ -250,6 +252,16 @@ def test_without_its_packages_it_says_how_to_get_them(monkeypatch: pytest.Monkey
 
     with pytest.raises(Misconfigured, match=r"pip install acuse\[otel\]"):
         tracing_of(Settings(tracing=True))
+
+
+def test_an_examination_says_where_they_would_go(receiver: Receiver) -> None:
+    here = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{receiver.url}/"}
+
+    assert examine_receiver(here) == Finding(Level.OK, "traces", f"somebody listens at {receiver.url}/v1/traces")
+    assert examine_receiver(here | {"OTEL_TRACES_EXPORTER": "none"}).detail.startswith("none is sent")
+    refused = examine_receiver(here | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert (refused.level, refused.detail[:35]) == (Level.FAILURE, "OTEL_EXPORTER_OTLP_PROTOCOL is grpc")
+    assert receiver.paths == []
 
 
 @pytest.mark.parametrize("command", ["serve", "work"])
