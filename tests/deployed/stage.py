@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,14 @@ from infra.local import url
 from infra.local_aws import ACCOUNT, CREDENTIALS, REGION, ROOT
 
 from acuse import Client
+from acuse.adapters.aws.backend import AwsBackend
 from acuse.adapters.aws.signer import SigV4
+from acuse.adapters.clock import SystemClock
 from tests.acceptance.service import ACTIONS, until
 from tests.requests import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.aws.local import LocalAws
 
@@ -34,6 +36,8 @@ WORKER_SECONDS = 30
 HIDDEN_SECONDS = 6 * WORKER_SECONDS
 """So long the queue hides a message whose worker says nothing."""
 RECEIVES = 5
+NOT_MADE = {"recovery"}
+"""What the templates ask for, `acuse check` looks at, and the local AWS leaves out."""
 DEPLOYMENT = f"""\
 name = "{NAME}"
 actions = ["{ACTIONS}"]
@@ -107,6 +111,23 @@ class Stage:
                 environment.setenv(name, value)
             signer = SigV4()
         return Client(url(self.aws, self.output(SERVICE, "ApiId")), signer=signer, patience=patience)
+
+    @contextmanager
+    def backend(self, identity: Mapping[str, str] | None = None) -> Iterator[AwsBackend]:
+        """The table and the queue, as an operator with that identity sees them."""
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in {**(identity or self.identity), "AWS_ENDPOINT_URL": self.aws.url}.items():
+                environment.setenv(name, value)
+            yield AwsBackend(
+                SystemClock(),
+                table=self.output(STORAGE, "TableName"),
+                queue=f"sqs://{self.output(SERVICE, 'QueueName')}",
+                lease=timedelta(seconds=30),
+                patience=timedelta(seconds=1),
+                in_flight=2,
+                bounds=dict,
+                postpone=timedelta(0),
+            )
 
     def accept(self, action: str, **members: Any) -> dict[str, Any]:
         """The request, when it is stored."""

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from infra.local_aws import ACCOUNT, CREDENTIALS, REGION
 
+from acuse.adapters.aws import calls
+from acuse.adapters.aws.message import Message
 from acuse.client import Busy, Refused
+from acuse.domain.errors import StoreUnavailable
+from acuse.domain.finding import Level
+from acuse.domain.listing import Filter
+from acuse.domain.record import Status
+from acuse.domain.tally import SPAN, Tally, span_of
 from tests.acceptance.service import until
 from tests.aws.local import LocalAws
-from tests.deployed.stage import HIDDEN_SECONDS, SERVICE, Stage, edited
+from tests.deployed.stage import HIDDEN_SECONDS, NOT_MADE, SERVICE, STORAGE, Stage, edited
 from tests.requests import new_id
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from infra.deploy_assembly import Template
 
 AT_ONCE = timedelta(seconds=0.1)
+FAILED = Filter(status=Status.FAILED)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +135,68 @@ def test_a_request_waits_for_a_permission_that_its_processing_lacks(
     restore()
 
     assert stage.ended(request, passing=1.0)["status"] == "finished"
+
+
+def test_a_request_is_worked_off_by_a_relay_that_may_not_count(
+    stage: Stage, take: Callable[[str, str], None], restore: Callable[[], None]
+) -> None:
+    take("ProcessingRelay", "dynamodb:UpdateItem")
+
+    assert stage.submit("echo")["status"] == "finished"
+
+    until(lambda: stage.aws.has_denied("ProcessingRelay", "dynamodb:UpdateItem"), "the refusal")
+    restore()
+
+
+def test_who_may_do_what_the_relay_may_writes_tallies_and_no_request(stage: Stage, templates: list[Template]) -> None:
+    request = stage.accept("echo")
+    table = stage.output(STORAGE, "TableName")
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+    [counts] = (one for one in _statements(templates, "ProcessingRelay") if "dynamodb:UpdateItem" in one["Action"])
+    identity = _user(stage.aws, "counts", {**counts, "Resource": arn})
+
+    with stage.backend(identity) as backend:
+        now = datetime.now(UTC)
+        backend.tallies.add([Tally(at=span_of(now), action="a", status=Status.FAILED, bound=0, count=1)])
+        with pytest.raises(StoreUnavailable, match="AccessDenied"):
+            backend.keyring.revoke("a", now)
+        for id_ in (request["id"], "_tally", "_keys"):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                calls.client("dynamodb", in_flight=1).put_item(
+                    TableName=table, Item={"id": {"S": id_}, "_part": {"N": "0"}}
+                )
+
+
+def test_an_operator_looks_and_retries_with_the_policy_of_the_stack_and_makes_no_keys(stage: Stage) -> None:
+    failed = stage.accept("misbehaves", how="refuses")
+    assert stage.ended(failed)["status"] == "failed"
+    identity = _user(stage.aws, "operator")
+    with closing(stage.aws.client("iam")) as iam:
+        iam.attach_user_policy(UserName="operator", PolicyArn=stage.output(SERVICE, "OperatorsPolicy"))
+
+    with stage.backend(identity) as backend:
+        assert failed["id"] in [one.id for one in backend.overview.find(FAILED, 100, None).records]
+        assert backend.overview.find(Filter(action="misbehaves"), 100, None).records
+        assert backend.overview.backlog().actions is None
+        assert backend.overview.tallies(datetime.now(UTC) - SPAN) is not None
+        assert {one.subject for one in backend.examine() if one.level is not Level.OK} <= NOT_MADE
+        assert not any("may not see" in one.detail for one in backend.examine())
+        assert backend.store.reopen([failed["id"]]) == [True]
+        with pytest.raises(StoreUnavailable, match="AccessDenied"):
+            backend.keyring.revoke("a", datetime.now(UTC))
+        with pytest.raises(StoreUnavailable, match="AccessDenied"):
+            backend.outbox.send([Message(id=failed["id"], action="misbehaves")], timedelta(0))
+    assert stage.ended(failed)["status"] == "failed"
+
+
+def _statements(templates: list[Template], role: str) -> list[dict[str, Any]]:
+    """What the policy of the role says."""
+    [template] = (one for one in templates if one.stack == SERVICE)
+    [asset] = (one for one in template.assets if one.key == template.key)
+    resources = json.loads(asset.source.read_text())["Resources"]
+    (name,) = (name for name in resources if name.startswith(f"{role}RoleDefaultPolicy"))
+    found: list[dict[str, Any]] = resources[name]["Properties"]["PolicyDocument"]["Statement"]
+    return found
 
 
 def _forbid(template: dict[str, Any], role: str, action: str) -> None:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from infra.deploy import Failed
 
+from acuse.domain.finding import Level
+from acuse.domain.listing import Filter, Order
+from acuse.domain.record import Status
+from acuse.domain.tally import SPAN
 from acuse.entrypoints.lambdas.dead_letters import FAILURE
 from tests.acceptance.service import until
 from tests.aws.local import LocalAws
-from tests.deployed.stage import HIDDEN_SECONDS, RECEIVES, SERVICE, STORAGE, Stage, edited, synthesize, templates_in
+from tests.deployed.stage import (
+    HIDDEN_SECONDS,
+    NOT_MADE,
+    RECEIVES,
+    SERVICE,
+    STORAGE,
+    Stage,
+    edited,
+    synthesize,
+    templates_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +88,32 @@ def test_what_takes_its_worker_down_each_time_becomes_a_dead_letter_and_ends_as_
     assert deliveries() == RECEIVES
     until(lambda: not stage.waiting("ProcessingDeadLetters"), "no dead letters")
     assert stage.waiting("ProcessingQueue") == 0
+
+
+def test_what_was_accepted_and_ended_can_be_looked_at(stage: Stage) -> None:
+    since = datetime.now(UTC) - SPAN
+    finished, failed = stage.submit("echo"), stage.submit("misbehaves", how="refuses")
+
+    with stage.backend() as backend:
+
+        def told() -> set[tuple[str, Status]]:
+            tallies = backend.overview.tallies(since)
+            return {(one.action, one.status) for one in tallies if one.count > 0}
+
+        expected = {(action, Status.ACCEPTED) for action in ("echo", "misbehaves")}
+        expected |= {("echo", Status.FINISHED), ("misbehaves", Status.FAILED)}
+        until(lambda: told() >= expected, "the tallies of the relay")
+        page = backend.overview.find(Filter(status=Status.FAILED), 100, None)
+        listed = backend.overview.find(Filter(action="echo"), 100, None)
+
+    assert page.order is Order.LAST_FAILED
+    assert page.records[0].id == failed["id"]
+    assert finished["id"] in [one.id for one in listed.records]
+
+
+def test_what_was_deployed_is_found_to_be_as_it_must_be(stage: Stage) -> None:
+    with stage.backend() as backend:
+        assert {one.subject for one in backend.examine() if one.level is not Level.OK} <= NOT_MADE
 
 
 def test_an_update_of_the_stacks_keeps_every_record(changing: Stage, tmp_path: Path) -> None:
