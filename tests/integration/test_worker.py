@@ -308,7 +308,7 @@ def test_nothing_is_received_while_the_leases_cannot_be_renewed(site: Site, monk
     class Counted:
         def __init__(self, runner: Runner) -> None:
             self.runner = runner
-            self.begin, self.kill, self.outcome = runner.begin, runner.kill, runner.outcome
+            self.begin, self.outcome, self.kill, self.end = runner.begin, runner.outcome, runner.kill, runner.end
 
         def ready(self) -> None:
             self.runner.ready()
@@ -531,7 +531,7 @@ def test_a_runner_that_cannot_be_had_costs_no_attempt(site: Site, monkeypatch: p
 
         def __init__(self, runner: Runner) -> None:
             self.runner = runner
-            self.ready, self.kill, self.outcome = runner.ready, runner.kill, runner.outcome
+            self.ready, self.outcome, self.kill, self.end = runner.ready, runner.outcome, runner.kill, runner.end
 
         def begin(self, task: Task, /) -> None:
             if self.refusals:
