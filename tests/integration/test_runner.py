@@ -203,3 +203,18 @@ def test_a_runner_and_all_that_its_run_started_end_with_the_worker(runner: Proce
 
     assert runner._process.wait(30) == -signal.SIGKILL
     until(lambda: not exists(command), "the end of the command")
+
+
+@pytest.mark.parametrize("parting", [None, timedelta(0), timedelta(seconds=30)])
+def test_a_runner_that_is_to_end_is_gone_whether_it_had_time_to_or_not(
+    tmp_path: Path, parting: timedelta | None
+) -> None:
+    runner = ProcessRunner(environment(data=tmp_path), parting=parting)
+    pid = echo(runner)
+
+    runner.end()
+
+    assert not exists(pid)
+    assert echo(runner) != pid
+    os.kill(echo(runner), signal.SIGKILL)
+    runner.end()
