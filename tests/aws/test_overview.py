@@ -214,6 +214,14 @@ def test_what_failed_again_meanwhile_is_shown_where_it_is_now(house: House) -> N
     assert [found.id for found in house.found()] == [other.id, one.id]
 
 
+def test_what_finished_at_last_leaves_nothing_in_the_index(house: House) -> None:
+    [one] = house.failed([BEGAN])
+    assert house.store.reopen([one.id]) == [True]
+    assert house.store.settle([Ending(delivery=delivery(Key(one.id), 1), at=BEGAN, result=b"1")]) == [True]
+
+    assert house.dynamodb.scan(TableName=house.table.name, IndexName=INDEX)["Items"] == []
+
+
 def test_a_split_request_that_failed_has_its_place_and_its_parts_have_none(house: House) -> None:
     new = record(BEGAN)
     house.store.add([new])

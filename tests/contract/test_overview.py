@@ -131,6 +131,16 @@ def test_each_comes_once_while_others_are_added(backend: Backend, wanted: Filter
     assert set(ids(there)) <= set(listed)
 
 
+def test_what_is_opened_again_is_found_as_failed_no_more(backend: Backend) -> None:
+    failed = [ended(backend, failed=True) for _ in range(3)]
+    assert ids(found(backend, Filter(status=Status.FAILED), limit=2)) == sorted(failed)
+
+    assert backend.store.reopen(failed[:1]) == [True]
+
+    assert ids(found(backend, Filter(status=Status.FAILED), limit=2)) == sorted(failed[1:])
+    assert ids(found(backend, Filter(status=Status.ACCEPTED))) == failed[:1]
+
+
 def test_those_of_one_moment_come_once_each(backend: Backend) -> None:
     there = [record(backend.clock.now(), action=action) for action in ("a", "z") for _ in range(9)]
     backend.store.add(there)
