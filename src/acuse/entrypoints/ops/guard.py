@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import ipaddress
 from base64 import b64decode
 from typing import TYPE_CHECKING
@@ -100,7 +99,7 @@ class Guard:
             return False
         try:
             _, _, password = b64decode(encoded.strip(" "), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return False
         return matching(password, self._known.keys or ()) is not None
 
