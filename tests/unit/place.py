@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from acuse.domain.delivery import Delivery, Ending
+    from acuse.domain.event import Event
     from acuse.domain.task import Task
 
 NOW = timedelta(0)
@@ -169,6 +170,7 @@ class Attempts:
 class Place:
     def __init__(self) -> None:
         self.tracer = Attempts()
+        self.events: list[Event] = []
         self.clock = StillClock()
         memory = Memory(self.clock)
         self.store = Moody(memory)
@@ -188,6 +190,7 @@ class Place:
             draining=self.draining,
             killing=self.killing,
             polled=self._polled,
+            observe=self.events.append,
             tracer=self.tracer,
         )
 

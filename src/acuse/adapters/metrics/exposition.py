@@ -46,7 +46,7 @@ class Exposition:
         """The text and its media type, as far as possible as accepted."""
         try:
             encode, media_type = choose_encoder(accept)
-        except ValueError:  # A version that is none.
+        except (TypeError, ValueError):  # A version that is none.
             encode, media_type = choose_encoder("")
         registry = CollectorRegistry()
         registry.register(self)
