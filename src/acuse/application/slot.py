@@ -16,7 +16,7 @@ from acuse.application.failures import tell_again, tell_end
 from acuse.application.observing import guarded, ignore
 from acuse.application.pace import Pace
 from acuse.application.perform import MAX_DETAIL
-from acuse.application.tracing import UNTRACED, failure_of
+from acuse.application.tracing import UNTRACED, ended_if_cut_off, failure_of
 from acuse.domain.delivery import Delivery, Ending
 from acuse.domain.errors import Unavailable
 from acuse.domain.event import Ended, LeaseLost, Observe, Ran, Started, outcome_of
@@ -200,13 +200,10 @@ class Slot:
             begun.add(delivery.key)
             started = monotonic()
             self._observe(Started(task.action, task.step))
-            try:
+            with ended_if_cut_off(span):
                 while (outcome := self._outcome(task, started)) is None and not self._killing.is_set():
                     self._apply(decided)
                     self._may_begin(waiting, began)
-            except BaseException as error:
-                span.end(Reason.ABANDONED, Failure(Reason.ABANDONED, f"cut off: {error}"))
-                raise
             seconds = monotonic() - started
             self._pace.observe(task.action, seconds)
             self._observe(Ran(task.action, task.step, outcome_of(outcome), seconds))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from acuse.domain.outcome import Again, Failed
+from acuse.domain.record import Failure, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from acuse.domain.outcome import Outcome
-    from acuse.domain.record import Failure
     from acuse.domain.task import Task
 
 
@@ -50,3 +53,13 @@ UNTRACED = Untraced()
 def failure_of(outcome: Outcome | None) -> Failure | None:
     """Why the attempt did not succeed; None where it did, or was stopped."""
     return outcome.failure if isinstance(outcome, Again | Failed) else None
+
+
+@contextmanager
+def ended_if_cut_off(span: Span) -> Iterator[None]:
+    """An attempt that an error cuts off in this block has its end, too."""
+    try:
+        yield
+    except BaseException as error:
+        span.end(Reason.ABANDONED, Failure(Reason.ABANDONED, f"cut off: {error}"))
+        raise
