@@ -49,6 +49,8 @@ PARAMETERS = st.lists(
         ("", NONE),
         (" ", NONE),
         (",", NONE),
+        ("wait=5\n", NONE),
+        ("\n", NONE),
     ],
 )  # fmt: skip
 def test_what_is_known_is_found_wherever_it_stands(header: str, found: Preferences) -> None:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (the grammar's word for a name)
 _WORD = rf'(?:{_TOKEN}|"(?:[^"\\]|\\.)*")'
 _PAIR = rf"({_TOKEN})(?:[ \t]*=[ \t]*({_WORD}))?"
-_PREFERENCE = re.compile(rf"[ \t]*{_PAIR}((?:[ \t]*;(?:[ \t]*{_PAIR})?)*)[ \t]*(?:,|$)")
-_EMPTY = re.compile(r"[ \t]*(?:,|$)")
+_PREFERENCE = re.compile(rf"[ \t]*{_PAIR}((?:[ \t]*;(?:[ \t]*{_PAIR})?)*)[ \t]*(?:,|\Z)")
+_EMPTY = re.compile(r"[ \t]*(?:,|\Z)")
 _PAIRED = re.compile(r"\\(.)")
 _SECONDS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
