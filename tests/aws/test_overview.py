@@ -153,6 +153,23 @@ def test_those_that_failed_at_one_moment_come_once_each(house: House, limit: int
     assert [one.finished_at for one in listed] == sorted((one.finished_at for one in there), key=str, reverse=True)
 
 
+def test_the_order_holds_where_most_have_their_place_together(house: House) -> None:
+    """More of one shard than a page looks at, and one of another that failed before all of them but the first."""
+    new = [record(BEGAN) for _ in range(500)]
+    together = [one for one in new if shard_of(one.id) == 3][:30]
+    [apart] = [one for one in new if shard_of(one.id) == 7][:1]
+    house.store.add([*together, apart])
+    times = {one.id: BEGAN + number * SECOND for number, one in enumerate(together)}
+    house.fail(times | {apart.id: BEGAN + TICK})
+
+    pages = list(house.pages(limit=50))
+
+    assert [one.id for page in pages for one in page.records] == [
+        *(one.id for one in reversed(together[1:])), apart.id, together[0].id,
+    ]  # fmt: skip
+    assert len(pages) > 1
+
+
 @pytest.mark.parametrize("limit", [1, 5])
 def test_each_comes_once_while_others_fail_are_opened_again_and_go(house: House, limit: int) -> None:
     there = house.failed([BEGAN + number * SECOND for number in range(30)])
@@ -200,6 +217,19 @@ def test_what_is_opened_again_meanwhile_is_not_shown_as_failed(house: House) -> 
     assert house.found() == [third, one]
 
 
+def test_what_finished_meanwhile_at_the_very_time_is_not_shown_as_failed(house: House) -> None:
+    [one] = house.failed([BEGAN])
+
+    def finish() -> None:
+        assert house.store.reopen([one.id]) == [True]
+        assert house.store.settle([Ending(delivery=delivery(Key(one.id), 1), at=BEGAN, result=b"1")]) == [True]
+
+    assert isinstance(house.table, LateIndex)
+    house.table.meanwhile = finish
+
+    assert house.found() == []
+
+
 def test_what_failed_again_meanwhile_is_shown_where_it_is_now(house: House) -> None:
     one, other = house.failed([BEGAN, BEGAN + SECOND])
 
@@ -245,6 +275,17 @@ def test_a_page_of_what_failed_ends_when_it_is_large(house: House) -> None:
     assert [one.id for page in pages for one in page.records] == [one.id for one in reversed(there)]
     assert len(pages) == 2
     assert sum(len(one.body) for one in pages[0].records[:-1]) < MAX_PAGE_BYTES
+
+
+def test_a_page_in_no_order_ends_when_it_is_large(house: House) -> None:
+    there = [record(BEGAN, note="x" * 250_000) for _ in range(20)]
+    house.store.add(there[:10])
+    house.store.add(there[10:])
+
+    pages = list(house.pages(Filter(), limit=20))
+
+    assert sorted(one.id for page in pages for one in page.records) == sorted(one.id for one in there)
+    assert all(sum(len(one.body) for one in page.records[:-1]) < MAX_PAGE_BYTES for page in pages)
 
 
 @pytest.mark.parametrize("house", [False], indirect=True)
