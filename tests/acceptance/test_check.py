@@ -159,11 +159,10 @@ def test_a_file_system_that_can_keep_no_log_is_found_out(data: Path, monkeypatch
 
     def lockless(file: object, **options: Any) -> sqlite3.Connection:
         """What SQLite does where locks are granted to all."""
-        return (
-            connect(f"file:{file}?vfs=unix-none", uri=True, **options)
-            if ".acuse-check-" in str(file)
-            else connect(str(file), **options)
-        )
+        if ".acuse-check-" in str(file):
+            file, options = f"file:{file}?vfs=unix-none", {**options, "uri": True}
+        made: sqlite3.Connection = connect(str(file), **options)
+        return made
 
     monkeypatch.setattr(sqlite3, "connect", lockless)
     found = {one.subject: one for one in examined(data)}

@@ -291,8 +291,7 @@ def test_a_store_and_then_a_queue_that_refuse_leave_the_message_as_failed(stage:
 
 def test_a_function_that_is_told_to_trace_hands_traces_on_and_keeps_none(stage: Stage) -> None:
     request = stage.add("echo")
-    unsendable = {"ACUSE_TRACING": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "unheard-of"}
-    with stage.function("worker", **unsendable) as worker:
+    with stage.function("worker", ACUSE_TRACING="true", OTEL_EXPORTER_OTLP_PROTOCOL="unheard-of") as worker:
         assert deliver(worker, due(request)) == NO_FAILURES
     assert stage.record(request.id).status is Status.FINISHED
 

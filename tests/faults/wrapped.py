@@ -16,9 +16,12 @@ class Wrapped:
         self.store = store
         self.queue = queue
         self.keyring = inner.keyring
+        self.overview = inner.overview
         self.clock = inner.clock
         self.fences = inner.fences
         self.counts_when_received = inner.counts_when_received
+        self.orders = inner.orders
+        self.tells_actions = inner.tells_actions
         self.pass_time = inner.pass_time
         self.lapse = inner.lapse
         self.set_clock = inner.set_clock
