@@ -86,6 +86,7 @@ def ended(backend: Backend, sent: Record, *, result: object = None, detail: str 
         error=None if detail is None else Failure(Reason.RAISED, detail),
     )
     assert backend.store.settle([ending]) == [True]
+    backend.queue.ack([delivery])
     return backend.store.get([sent.id])[sent.id]
 
 

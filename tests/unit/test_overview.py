@@ -138,7 +138,8 @@ def test_who_is_silent_is_a_reason() -> None:
 def test_what_failed_lately_is_a_reason() -> None:
     summary = seen(tally(SPAN, FAILED, 2), tally(SPAN, FINISHED, 1_998))
 
-    assert judged(summary, {}).reasons == ["2 of the 2,000 requests that ended in the last 5 min failed."]
+    assert judged(summary, {}).reasons == ["2 of 2,000 requests that ended in the last 5 min failed."]
+    assert judged(seen(tally(SPAN, FAILED)), {}).reasons == ["1 of 1 request that ended in the last 5 min failed."]
 
 
 def test_that_the_oldest_waits_for_long_is_a_reason_though_others_finish() -> None:

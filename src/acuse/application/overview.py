@@ -133,7 +133,8 @@ def _failures(lately: Share) -> list[str]:
     if not lately.failed:
         return []
     ended = lately.failed + lately.finished
-    return [f"{lately.failed:,} of the {ended:,} requests that ended in the last {in_words(LATELY)} failed."]
+    requests = "request" if ended == 1 else "requests"
+    return [f"{lately.failed:,} of {ended:,} {requests} that ended in the last {in_words(LATELY)} failed."]
 
 
 def _waits(summary: Summary) -> list[str]:
