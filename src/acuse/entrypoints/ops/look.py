@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from time import monotonic
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +16,7 @@ from acuse.domain.errors import AcuseError
 from acuse.domain.listing import Filter, Order, Page
 from acuse.domain.record import Record, Status
 from acuse.domain.tally import SPAN
+from acuse.entrypoints.ops.shared import Shared
 
 if TYPE_CHECKING:
     from acuse.entrypoints.ops.sources import Sources
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FEW = 8
-REST_SECONDS = 1.0
-SHARE = 0.1
-"""Of the time, that looks may take. One that fails is over soon, or has waited and not read."""
 LONGEST_REST_SECONDS = 15.0
 """For those who watch: it may have been the machine that was slow, and not the store."""
 PATIENCE_SECONDS = 3.0
@@ -44,39 +40,20 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look:
-    """A look serves all who ask while it lasts, and for a while after."""
+    """What is seen at once, for all who have the page open."""
 
     def __init__(self, sources: Sources) -> None:
         """Nothing is looked at yet."""
         self._sources = sources
-        self._seen: Seen | None = None
-        self._began = self._fresh_until = -math.inf
-        self._looking: asyncio.Task[Seen] | None = None
+        self._shared = Shared(partial(_looked, sources), longest_rest=LONGEST_REST_SECONDS)
 
     async def seen(self) -> Seen:
         """What was seen a moment ago, or now; if the look lasts too long, that it does."""
-        if self._seen is not None and monotonic() < self._fresh_until:
-            return self._seen
-        if self._looking is None:
-            self._began = monotonic()
-            self._looking = asyncio.create_task(self._look())
-            # Those who asked may have left: then nobody else looks at what became of it.
-            self._looking.add_done_callback(lambda look: look.cancelled() or look.exception())
-        try:
-            async with asyncio.timeout(self._began + PATIENCE_SECONDS - monotonic()):
-                return await asyncio.shield(self._looking)
-        except TimeoutError:
-            waited = in_words(timedelta(seconds=monotonic() - self._began))
-            return Seen(at=self._sources.clock.now(), away=f"it has not answered for {waited}")
-
-    async def _look(self) -> Seen:
-        try:
-            seen = self._seen = await asyncio.to_thread(_looked, self._sources)
-        finally:
-            self._looking = None
-        rest = (monotonic() - self._began) * (1 / SHARE - 1) if seen.summary else 0
-        self._fresh_until = monotonic() + min(max(REST_SECONDS, rest), LONGEST_REST_SECONDS)
-        return seen
+        seen = await self._shared.seen(PATIENCE_SECONDS)
+        if seen is not None:
+            return seen
+        waited = in_words(timedelta(seconds=self._shared.lasts))
+        return Seen(at=self._sources.clock.now(), away=f"it has not answered for {waited}")
 
 
 def _looked(sources: Sources) -> Seen:
