@@ -46,7 +46,7 @@ def test_it_shows_work_as_it_comes_runs_and_ends_without_being_asked(service: Ru
     sent = [service.accept(action="gate", file=str(gate)) for _ in range(5)]
 
     bars = page.locator("[data-part=backlog] svg[role=img]")
-    expect(bars).to_have_attribute("aria-label", "3 waiting, 2 running, 0 to be tried again.")
+    expect(bars).to_have_attribute("aria-label", "3 waiting, 2 running, 0 delayed.")
     expect(row(page, "gate").locator("td").nth(0)).to_have_text("3")
     expect(row(page, "gate").locator("td").nth(1)).to_have_text("2")
 

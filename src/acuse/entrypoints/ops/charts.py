@@ -182,11 +182,12 @@ def _linear(values: Sequence[float], label: Callable[[float], str]) -> tuple[Cal
 
 
 def _logarithmic(values: Sequence[float], label: Callable[[float], str]) -> tuple[Callable[[float], float], list[Tick]]:
-    """Decades, two at least, that hold all the values."""
+    """Decades, two at least, that hold all the values; the lowest, where lines often are, is named by the others."""
     above = [value for value in values if value > 0] or [1]
     low, high = math.floor(math.log10(min(above))), math.ceil(math.log10(max(above)))
     high = max(high, low + 2)
-    decades = [Tick((power - low) / (high - low), label(float(DECADE) ** power)) for power in range(low, high + 1)]
+    decades = [Tick((power - low) / (high - low), label(float(DECADE) ** power)) for power in range(low + 1, high + 1)]
+    decades.append(Tick(0, ""))
     return lambda value: max((math.log10(value) - low) / (high - low), 0) if value > 0 else 0, decades
 
 

@@ -88,8 +88,7 @@ class Guard:
 
     def _is_ours(self, headers: Headers) -> bool:
         """Whether the page was asked for by a name that leads here on purpose. An address cannot be rebound."""
-        hosts = headers.getlist("host")
-        host = _without_port(hosts[0]) if len(hosts) == 1 else ""
+        host = _without_port(headers.get("host", ""))
         return host in self._names or _is_address(host)
 
     def _shows_key(self, headers: Headers) -> bool:

@@ -112,7 +112,7 @@ def _figures(summary: Summary) -> list[Figure]:
     ended += [(f"{lately.failed:,} failed", "bad")] if lately.failed else []
     waits = [] if summary.oldest is None else [(f"oldest for {in_words(summary.oldest)}", "")]
     waits += [(f"{load.running:,} running", "")] if load.running else []
-    waits += [(f"{load.delayed:,} to be tried again", "")] if load.delayed else []
+    waits += [(f"{load.delayed:,} delayed", "")] if load.delayed else []
     return [
         Figure(
             name="Accepted",
@@ -212,15 +212,15 @@ def _backlog(summary: Summary) -> Drawing:
         for name, load in busy[:MOST_BARS]
     ]
     total = summary.load
-    told = f"{total.waiting:,} waiting, {total.running:,} running, {total.delayed:,} to be tried again."
+    told = f"{total.waiting:,} waiting, {total.running:,} running, {total.delayed:,} delayed."
     told = told if bars else "Nothing waits and nothing runs."
     return Drawing(
         part="backlog",
         title="Waiting and running",
         note=told if summary.tells_actions_apart else f"{told} {NOT_TOLD}",
         svg=Markup(barred(told, bars)) if bars else Markup(),  # noqa: S704  (charts escape)
-        names=[("running", "running"), ("waiting", "waiting"), ("to be tried again", "delayed")],
-        columns=("action", "waiting", "running", "to be tried again"),
+        names=[("running", "running"), ("waiting", "waiting"), ("delayed", "delayed")],
+        columns=("action", "waiting", "running", "delayed"),
         rows=rows,
     )
 
