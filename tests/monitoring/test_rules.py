@@ -42,7 +42,7 @@ LABELS = {label for metric in METRICS for label in metric.labels} | {"job", "ins
 VALUES = {
     "outcome": {"finished", "retry", "given-back", *Reason},
     "problem": {problem.slug for problem in PROBLEMS},
-    "check": {"intake"},
+    "check": {"intake", "worker.*"},
 }
 """What a rule or a panel may ask for by name."""
 
