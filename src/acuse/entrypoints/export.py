@@ -80,7 +80,7 @@ def export(
                 raise Unavailable(f"{name} could not be written: {error}") from error
         yield SoFar(f"broken off after {counted(requests, 'request')}: {name} is not whole", is_over=False)
 
-    take_steps(steps, "nothing written", file=sys.stderr)
+    take_steps(steps, "nothing written", prints=output == "-")
 
 
 def _sheet_of(form: Form) -> Callable[[Output], Sheet]:

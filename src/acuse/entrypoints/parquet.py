@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 33_554_432
-"""Records, and bytes of them, after which a row group is written: until then they are held."""
+"""Records, and bytes of them, in one row group at most; they are held until it is written."""
 
 TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -54,13 +54,14 @@ class Parquet:
 
     def add(self, records: Sequence[Record]) -> None:
         """See Sheet."""
-        if records:
-            batch = _batch(records)
-            self._batches.append(batch)
-            self._rows += len(records)
-            self._bytes += batch.nbytes
-        if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
+        if not records:
+            return
+        batch = _batch(records)
+        if self._batches and (self._rows + len(records) > GROUP_ROWS or self._bytes + batch.nbytes > GROUP_BYTES):
             self._write_group()
+        self._batches.append(batch)
+        self._rows += len(records)
+        self._bytes += batch.nbytes
 
     def end(self) -> None:
         """See Sheet."""

@@ -6,13 +6,13 @@ import signal
 import sys
 import threading
 from contextlib import closing
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from acuse.domain.errors import Unavailable
 from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, leave
+from acuse.entrypoints.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -25,18 +25,17 @@ class SoFar(NamedTuple):
     is_over: bool
 
 
-def take_steps(
-    steps: Callable[[threading.Event], Generator[SoFar]], nothing: str, *, file: IO[str] | None = None
-) -> None:
+def take_steps(steps: Callable[[threading.Event], Generator[SoFar]], nothing: str, *, prints: bool = False) -> None:
     """All steps are taken, or those until Ctrl-C sets the event; what they came to is told: if to none, `nothing`.
 
-    It is told on standard output, or where else is said. The steps are closed.
+    It is told on standard output; if the steps print there, on standard error. They are closed.
     """
     stopped = threading.Event()
     so_far = SoFar(nothing, is_over=False)
     try:
         once_interrupted(stopped)
-        with _progress() as bar, closing(steps(stopped)) as taken:
+        columns = (SpinnerColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+        with progress(*columns, prints=prints, transient=True) as bar, closing(steps(stopped)) as taken:
             task = bar.add_task("", told=so_far.told)
             for so_far in taken:
                 bar.update(task, told=so_far.told)
@@ -44,7 +43,7 @@ def take_steps(
         leave(UNAVAILABLE, f"{error} ({so_far.told} so far)")
     except KeyboardInterrupt:
         leave(INTERRUPTED, f"interrupted ({so_far.told} so far)")
-    print(so_far.told, file=file)
+    print(so_far.told, file=sys.stderr if prints else None)
     if not so_far.is_over:
         sys.exit(INTERRUPTED)
 
@@ -62,9 +61,3 @@ def once_interrupted(stopped: threading.Event) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     signal.signal(signal.SIGINT, stop)
-
-
-def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -8,12 +8,12 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from acuse.config import CLIENT_KEY
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.entrypoints.options import INTERRUPTED, MISCONFIGURED, REFUSED, UNAVAILABLE, leave, settings_with
+from acuse.entrypoints.terminal import progress, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +56,15 @@ def submit(
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     set_on_retry_hooks([])  # They would write to stdout, among the answers.
     totals = Totals()
+    columns = (TextColumn("submitted {task.fields[done]}"), BarColumn(), TimeRemainingColumn())
     try:
         signer = aws_signer(sigv4) if sigv4 is not None else None
         where = url or f"http://{host}:{settings.port}"
-        with Client(where, key=key, signer=signer, insecure=insecure) as client, _progress() as bar:
+        with Client(where, key=key, signer=signer, insecure=insecure) as client, progress(*columns, prints=True) as bar:
             task = bar.add_task("", total=size_of(file), done=0)
             for item in client.submit_all(requests_in(file), minimal=minimal):
-                print(item.document.decode(), flush=True)
+                say(item.document.decode())
+                sys.stdout.flush()
                 totals = totals.plus(item)
                 bar.update(task, completed=position_in(file), done=totals.items)
     except ValueError as error:
@@ -147,11 +149,6 @@ def _is_object(text: bytes) -> bool:
     except NOT_JSON:
         return False
     return True
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("submitted {task.fields[done]}"), BarColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
 
 
 def _after(totals: Totals, error: Exception) -> str:

@@ -1,8 +1,11 @@
-"""What is printed that others wrote: on a terminal, nothing of it is taken for the terminal's own commands."""
+"""What is printed that others wrote: on a terminal, nothing of it is taken for a command to that; and progress."""
 
 from __future__ import annotations
 
 import sys
+
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
 from acuse.entrypoints.ops.words import visible
 
@@ -10,6 +13,18 @@ from acuse.entrypoints.ops.words import visible
 def say(text: str, *, end: str = "\n") -> None:
     """The text is printed; on a terminal, what cannot be seen is in the escapes of JSON."""
     print(visible(text) if sys.stdout.isatty() else text, end=end)
+
+
+def progress(*columns: ProgressColumn, prints: bool, transient: bool = False) -> Progress:
+    """Shown on standard error, where that is a terminal. What is printed meanwhile stays where it was meant to go.
+
+    `prints`: if that is the same terminal, it tells enough.
+    """
+    console = Console(stderr=True)
+    hidden = not console.is_terminal or (prints and sys.stdout.isatty())
+    return Progress(
+        *columns, console=console, transient=transient, disable=hidden, redirect_stdout=False, redirect_stderr=False
+    )
 
 
 def seen(text: str) -> str:
