@@ -78,8 +78,24 @@ def test_a_filter_leaves_what_is_wanted_and_the_form_shows_it(backend: Backend) 
 
     assert "<option selected>failed</option>" in response.text
     assert '<option value="delay" selected>delay</option>' in response.text
-    assert 'name="since" value="2026-01-01T00:05"' in response.text
     assert "No request is like that." in plain(response)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026-01-01T00:05", "2026-01-01T00:05"),
+        ("2026-01-01T01:05:07+01:00", "2026-01-01T00:05:07"),
+        ("2026-01-01T00:05:07.123456Z", "2026-01-01T00:05:07.123"),
+        ("2026-01-01", "2026-01-01T00:00"),
+        ("yesterday", ""),
+    ],
+)
+def test_a_time_is_shown_in_the_form_as_browsers_take_it(backend: Backend, text: str, shown: str) -> None:
+    with watched(backend) as (client, _):
+        response = client.get("/requests", params={"since": text})
+
+    assert f'name="since" step="any" value="{shown}"' in response.text
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         query = {name: text for name, text in self.texts.items() if text} | ({"after": after} if after else {})
         return f"{PATH}?{urlencode(query)}" if query else PATH
 
+    def field(self, name: str) -> str:
+        """The time as a field of a form takes it: in UTC, without a zone; nothing for what is no time."""
+        moment: datetime | None = getattr(self.filter, name)
+        if moment is None:
+            return ""
+        finest = "milliseconds" if moment.microsecond else "seconds" if moment.second else "minutes"
+        return moment.replace(tzinfo=None).isoformat(timespec=finest)
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One request."""
