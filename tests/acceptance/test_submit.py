@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.acceptance.service import PATIENCE_SECONDS, acuse, until
+from tests.acceptance.terminal import on_terminal
 from tests.integration.scripted import Exchange, Fault, Scripted, breaks_after_storing, ndjson, refuses, scripted
 from tests.requests import new_id
 
@@ -60,6 +61,16 @@ def test_what_cannot_be_reached_says_to_try_again_later_and_how_far_it_came() ->
     assert told.returncode == 3
     assert "503 overloaded: as scripted (after the answers to the first 1000)" in told.stderr
     assert len(told.stdout.splitlines()) == 1_000
+
+
+def test_the_progress_on_a_terminal_is_not_among_the_answers(tmp_path: Path) -> None:
+    file, answers = tmp_path / "requests.ndjson", tmp_path / "answers.ndjson"
+    file.write_text(lines({"id": new_id(), "action": "echo"}, {"id": new_id(), "action": "echo"}))
+    with scripted() as service:
+        seen = on_terminal("submit", file, "--url", service.address, output=answers)
+
+    assert "submitted 2" in seen
+    assert [json.loads(line)["id"] for line in answers.read_text().splitlines()] == list(service.records)
 
 
 @pytest.fixture
