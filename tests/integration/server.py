@@ -15,6 +15,7 @@ import uvloop
 
 from acuse.adapters.clock import SystemClock
 from acuse.adapters.memory_keyring import MemoryKeyring
+from acuse.application.observing import ignore
 from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
 from acuse.entrypoints.api.app import Api
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+    from acuse.domain.event import Observe
     from acuse.ports import Keyring, Store
 
 
@@ -38,21 +40,22 @@ def served(store: Store, settings: Settings | None = None, keyring: Keyring | No
 
 @contextmanager
 def serving(
-    store: Store, settings: Settings | None = None, keyring: Keyring | None = None
+    store: Store, settings: Settings | None = None, keyring: Keyring | None = None, observe: Observe = ignore
 ) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
     """The same, and the server."""
     chosen = settings or Settings()
 
     def make() -> Api:
-        return Api(store, keyring or MemoryKeyring(), SystemClock(), load_catalogue([]), chosen, lambda: None)
+        known = keyring or MemoryKeyring()
+        return Api(store, known, SystemClock(), load_catalogue([]), chosen, lambda: None, observe=observe)
 
-    with hosted(make, chosen) as found:
+    with hosted(make, chosen, observe=observe) as found:
         yield found
 
 
 @contextmanager
 def hosted(
-    make: Callable[[], Any], settings: Settings, close: Callable[[], None] = lambda: None
+    make: Callable[[], Any], settings: Settings, close: Callable[[], None] = lambda: None, *, observe: Observe = ignore
 ) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
     """Any app: the address at which it is served, and the server. `close` is called while the loop still runs."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -62,7 +65,7 @@ def hosted(
         app = make()
         if isinstance(app, Api):
             app.start()
-        http = server(app, settings, app.hurry if isinstance(app, Api) else lambda: None)
+        http = server(app, settings, app.hurry if isinstance(app, Api) else lambda: None, observe)
         running.set_result(http)
         await http.serve(sockets=[listening])
         if isinstance(app, Api):
