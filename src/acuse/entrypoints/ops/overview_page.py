@@ -110,7 +110,7 @@ def _figures(summary: Summary) -> list[Figure]:
     finished, finished_unit = words.rate(summary.finished_rate)
     ended = [(f"{lately.finished:,} in {in_words(LATELY)}", "")]
     ended += [(f"{lately.failed:,} failed", "bad")] if lately.failed else []
-    waits = [] if summary.oldest is None else [(f"oldest for {in_words(summary.oldest)}", "")]
+    waits = [(f"oldest for {in_words(summary.oldest)}", "")] if load.waiting and summary.oldest is not None else []
     waits += [(f"{load.running:,} running", "")] if load.running else []
     waits += [(f"{load.delayed:,} delayed", "")] if load.delayed else []
     return [
