@@ -64,7 +64,7 @@ def export(
         with StandardOutput() if output == "-" else WholeFile(Path(output)) as file:
             try:
                 sheet = sheet_of(file)
-                for page in pages(service.overview, wanted, PAGE, stopped):
+                for page in pages(service.overview.find, wanted, PAGE, stopped):
                     sheet.add(page.records)
                     requests += len(page.records)
                     if page.next is None:

@@ -14,11 +14,10 @@ from acuse.entrypoints.moments import moment_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from acuse.domain.listing import Page
-    from acuse.ports import Overview
 
 STATUS = typer.Option(help="Only those with this status.")
 OfStatus = Annotated[Status | None, STATUS]
@@ -44,7 +43,7 @@ def filter_of(
 
 
 def pages(
-    overview: Overview,
+    find: Callable[[Filter, int, str | None], Page],
     wanted: Filter,
     size: int,
     stopped: threading.Event,
@@ -55,7 +54,7 @@ def pages(
     """Each page until the limit is reached or it is to stop, or the last one. It may be empty."""
     left = limit
     while not stopped.is_set():
-        page = overview.find(wanted, size if left is None else min(size, left), after)
+        page = find(wanted, size if left is None else min(size, left), after)
         yield page
         after = page.next
         if left is not None:

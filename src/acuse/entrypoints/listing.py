@@ -88,7 +88,7 @@ def list_(
     code, trouble = 0, ""
     try:
         once_interrupted(stopped)
-        for page in pages(service.overview, wanted, PAGE, stopped, limit=most, after=after):
+        for page in pages(service.overview.find, wanted, PAGE, stopped, limit=most, after=after):
             listed.add(page.records)
             found, order, after = found + len(page.records), page.order, page.next
     except Unavailable as error:

@@ -48,7 +48,7 @@ def retry(
 
     def steps(stopped: threading.Event) -> Generator[SoFar]:
         requests = 0
-        for page in pages(service.overview, wanted, STEP, stopped):
+        for page in pages(service.overview.find, wanted, STEP, stopped):
             found = [record.id for record in page.records]
             requests += len(found) if dry_run else sum(service.store.reopen(found))
             yield SoFar(_told(requests, dry=dry_run), is_over=page.next is None)

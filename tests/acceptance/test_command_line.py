@@ -1,0 +1,84 @@
+"""What all commands have in common."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.kept import Kept
+from tests.acceptance.service import acuse
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    return Kept(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lst",), "No such command 'lst'. Did you mean 'list'?"),
+        (("list", "--statsu", "failed"), "--status"),
+        (("list", "--status", "lost"), "'lost' is not one of 'accepted', 'finished', 'failed'"),
+        (("export", "--output", "file"), "Missing option '--format'"),
+        (("show",), "Missing argument 'ID'"),
+        (("keys", "lst"), "Did you mean 'list'?"),
+    ],
+)
+def test_a_slip_of_the_pen_is_said_with_what_may_be_meant(arguments: tuple[str, ...], said: str) -> None:
+    told = acuse(*arguments)
+
+    assert (told.returncode, told.stdout) == (2, "")
+    assert said in told.stderr
+
+
+def test_a_setting_that_is_none_is_said() -> None:
+    told = acuse("list", env={**os.environ, "ACUSE_STORES": "sqlite"})
+
+    assert (told.returncode, told.stderr) == (2, "acuse: no such setting: ACUSE_STORES\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["list --limit all", "list --limit all --format json", "export --format csv", "export --format parquet"],
+)
+def test_a_reader_that_goes_away_ends_it_without_a_word(kept: Kept, command: str) -> None:
+    kept.many(3_000)
+    piped = f'set -o pipefail; "$0" -m acuse {command} --data {kept.folder} | head -c 10 >&2'
+
+    told = subprocess.run(["bash", "-c", piped, sys.executable], check=False, capture_output=True)
+
+    assert (told.returncode, len(told.stderr)) == (141, 10)
+
+
+def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
+    kept.accepted()
+    with Path("/dev/full").open("w") as full:
+        told = [
+            subprocess.run(
+                [sys.executable, "-m", "acuse", *arguments, "--data", kept.folder],
+                check=False,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for arguments in (["list"], ["export", "--format", "csv"])
+        ]
+
+    assert [one.returncode for one in told] == [3, 3]
+    assert all(one.stderr.count("No space left on device") == 1 for one in told)
+    assert not any("Traceback" in one.stderr or "Exception ignored" in one.stderr for one in told)
+
+
+def test_a_file_that_is_damaged_is_said_with_what_to_do(kept: Kept) -> None:
+    (kept.folder / "acuse.db").write_bytes(b"no database" * 1_000)
+
+    told = kept.run("list")
+
+    assert (told.returncode, told.stdout) == (3, "")
+    assert "restore a backup" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
