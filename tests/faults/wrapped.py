@@ -17,9 +17,12 @@ class Wrapped:
         self.queue = queue
         self.keyring = inner.keyring
         self.overview = inner.overview
+        self.overview = inner.overview
         self.clock = inner.clock
         self.fences = inner.fences
         self.counts_when_received = inner.counts_when_received
+        self.orders = inner.orders
+        self.tells_actions = inner.tells_actions
         self.orders = inner.orders
         self.tells_actions = inner.tells_actions
         self.pass_time = inner.pass_time
