@@ -107,6 +107,15 @@ def test_a_request_that_is_not_there_is_404(backend: Backend, id_: str) -> None:
             assert "Not Found No request has this id." in plain(response)
 
 
+def test_what_is_no_id_is_not_looked_for(backend: Backend) -> None:
+    """A store may take amiss what is no key of its own."""
+    with watched(backend) as (client, sources):
+        sources.store = None  # type: ignore[assignment]
+
+        for id_ in ("nonsense", "x" * 3_000, "%FF", "_keys"):
+            assert client.get(f"/requests/{id_}").status_code == 404
+
+
 def test_a_failed_request_is_run_again_and_the_page_says_so(backend: Backend) -> None:
     failed = ended(backend, added(backend), detail="no")
 
