@@ -51,7 +51,10 @@ PARTS = {"flights": len(MONTHS), "stock": WAREHOUSES}
 FLIGHTS, STOCK, POSTPONED = (150, 2), 610, 80
 """Seconds before NOW at which they were sent."""
 FAILURES = {
-    700: Failure(Reason.REFUSED, "the price list of Northwind has no column `net`"),
+    920: Failure(Reason.RAISED, "TimeoutError: no answer from prices.northwind.example within 30 s"),
+    820: Failure(Reason.REFUSED, "the price list of Northwind has no column `net`"),
+    760: Failure(Reason.TIMED_OUT, "stopped after its time limit of 60 s"),
+    700: Failure(Reason.BAD_RESULT, "more than 65536 bytes of JSON; keep large results elsewhere"),
     560: Failure(Reason.CRASHED, "the process of the run was killed by SIGKILL"),
     420: Failure(Reason.RAISED, "ConnectionResetError: [Errno 104] Connection reset by peer"),
 }
@@ -113,10 +116,13 @@ class Past:
 
     def _begin(self) -> None:
         for delivery in self._queue.receive(SLOTS - len(self._runs), timedelta(0)):
-            action, _ = self._sent[delivery.key.id]
+            action, second = self._sent[delivery.key.id]
             seconds = self._random.lognormvariate(0.2, 0.5) * (2 if action == "delay" else 1)
-            is_split = action in PARTS and not delivery.key.part
-            until = self.clock.now() + timedelta(seconds=0.3 if is_split else seconds)
+            if action in PARTS and not delivery.key.part:
+                seconds = 0.3
+            if second in FAILURES and FAILURES[second].reason is Reason.TIMED_OUT and action == "price-list":
+                seconds = 60.0
+            until = self.clock.now() + timedelta(seconds=seconds)
             heapq.heappush(self._runs, Run(until, next(self._numbers), delivery))
 
     def _end(self, now: datetime) -> None:

@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
                 page = browser.new_page(color_scheme=scheme, viewport=VIEWPORT, device_scale_factor=SCALE)
                 for name, path in {
                     "ops": "/",
-                    "requests": "/requests",
+                    "requests": "/requests?status=failed",
                     "failed": f"/requests/{past.stock}",
                     "record": f"/requests/{past.flights}",
                 }.items():
