@@ -17,6 +17,7 @@ from tests.acceptance.service import Running, until
 from tests.requests import new_id
 from tests.talking_actions import FORGED
 
+ROOT = Path(__file__).parents[2]
 ACTIONS = Path(talking_actions.__file__)
 TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR|CRITICAL) \d+ [\w.]+: .+")
 Line = dict[str, Any]
@@ -180,3 +181,14 @@ def test_at_debug_the_detail_of_a_failure_is_told_too(tmp_path: Path) -> None:
 
     [failed] = [line for line in talk.about(1) if line["event"] == "request failed"]
     assert failed["detail"] == "secret of a client"
+
+
+def test_a_line_in_the_docs_is_one_of_these(told: Talk) -> None:
+    [sample] = re.findall(r"```json\n(.*)\n```", (ROOT / "docs/how-to/monitor.md").read_text())
+    *_, failed = told.about(6)
+
+    shown = msgspec.json.decode(sample, type=Line)
+    assert list(shown) == list(failed)
+    assert [shown[name] for name in ("event", "level", "logger")] == [
+        failed[name] for name in ("event", "level", "logger")
+    ]

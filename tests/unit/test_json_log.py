@@ -205,3 +205,23 @@ def test_text_needs_no_structlog() -> None:
     text = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
 
     assert text.stdout == "False\n"
+
+
+LAMBDA = """
+import logging
+lambdas_own = logging.NullHandler()
+logging.getLogger().addHandler(lambdas_own)
+from acuse.entrypoints.lambdas.service import service
+service()
+print(logging.getLogger().handlers == [lambdas_own])
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_where_lambda_writes_objects_it_is_left_to_it(form: str) -> None:
+    own = {"ACUSE_LOG_FORMAT": form, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    said = subprocess.run(
+        [sys.executable, "-c", LAMBDA], check=True, capture_output=True, text=True, env={**os.environ, **own}
+    )
+
+    assert said.stdout == "True\n"
