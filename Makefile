@@ -11,7 +11,7 @@ CDK    := $(NODE) build/cdk/node_modules/.bin/cdk
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz bundle synth bootstrap deploy destroy deploy-local destroy-local costs load-test format lock clean
+.PHONY: help run test check demo bench bench-bulk bench-aws torture power soak mutants peers fuzz screenshots bundle synth bootstrap deploy destroy deploy-local destroy-local costs load-test format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ peers: $(VENV)/dev build/peers/bin/python ## The same torture for DBOS and for H
 
 fuzz: $(VENV)/dev ## Look for bytes that the parser of requests gets wrong (ARGS="--seconds 600")
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+screenshots: $(VENV)/dev ## Take the pictures of the page in docs/images anew
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bundle: build/bundle.built ## Build the Lambda bundle for this machine in build/bundle
 
