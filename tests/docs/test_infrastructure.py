@@ -20,6 +20,7 @@ from infra.deployment import Profile as Chosen
 from infra.processing import RELAY_AGE, RELAY_ATTEMPTS, RELAY_SHARE
 from infra.service import OWN_MEMORY
 
+from tests.docs.headings import slugs
 from tests.docs.tables import (
     BULK,
     MARK,
@@ -66,12 +67,6 @@ def shapes(text: str) -> list[list[int]]:
     """Of each table, the number of cells of each row."""
     rows = [line.count("|") if line.startswith("|") else 0 for line in text.splitlines()]
     return [list(group) for is_table, group in groupby(rows, bool) if is_table]
-
-
-def slugs(text: str) -> set[str]:
-    """Of the headings, as links name them."""
-    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def usd(profile: Chosen, rate: float, **changed: float) -> float:

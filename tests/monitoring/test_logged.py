@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests.docs.test_infrastructure import slugs
+from tests.docs.headings import slugs
 from tests.monitoring.files import ROOT, RUNBOOK
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import msgspec
 from acuse.adapters.metrics.metric import METRICS
 from acuse.domain.record import Reason
 from acuse.entrypoints.api.problems import PROBLEMS
-from tests.docs.test_infrastructure import slugs
+from tests.docs.headings import slugs
 from tests.monitoring.files import (
     CASES,
     FOLDER,
