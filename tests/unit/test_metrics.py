@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -248,3 +250,12 @@ def test_for_how_long_something_has_waited_is_left_out_where_it_is_not_known() -
 
     assert ("acuse_oldest_waiting_seconds", ("all",)) not in found
     assert found["acuse_waiting", ("all",)] == 2
+
+
+@pytest.mark.parametrize("module", ["process", "serve", "lambdas.api", "lambdas.worker", "lambdas.relay"])
+def test_only_who_shows_metrics_waits_for_the_library_that_does(module: str) -> None:
+    code = f"import sys, acuse.entrypoints.{module}; print('prometheus_client' in sys.modules)"
+
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+    assert told.strip() == "False"
