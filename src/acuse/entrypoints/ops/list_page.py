@@ -82,7 +82,7 @@ class ListView(msgspec.Struct, frozen=True, kw_only=True):
         return "Failed requests" if self.asked.filter == Filter(status=Status.FAILED) else "Requests"
 
 
-def asked_for(query: Mapping[str, str], actions: Iterable[str]) -> Asked:
+def asked_for(query: Mapping[str, str]) -> Asked:
     """What the query of the address means."""
     texts = {name: query.get(name, "").strip() for name in NAMES}
     problems: list[str] = []
@@ -92,8 +92,6 @@ def asked_for(query: Mapping[str, str], actions: Iterable[str]) -> Asked:
             status = Status(texts["status"])
         except ValueError:
             problems.append("There is no such status.")
-    if texts["action"] and texts["action"] not in actions:
-        problems.append("There is no such action here.")
     times = {name: _time(name, texts[name], problems) for name in ("since", "until")}
     since, until = times["since"], times["until"]
     if since is not None and until is not None and since >= until:
@@ -108,7 +106,8 @@ def asked_for(query: Mapping[str, str], actions: Iterable[str]) -> Asked:
 
 def list_view(asked: Asked, actions: Iterable[str], page: Page | None = None) -> ListView:
     """The view of what was found; without a page, of what could not be looked for."""
-    names = sorted(actions)
+    # Records outlive their action's code, and another process may know more actions than this one.
+    names = sorted({*actions, *filter(None, [asked.filter.action])})
     statuses = [str(status) for status in Status]
     if page is None:
         return ListView(asked=asked, statuses=statuses, actions=names)

@@ -73,7 +73,7 @@ class Pages:
                 raise HTTPException(400, "That is no id of a request: it has the form of a UUID.")
             return RedirectResponse(f"/requests/{id_}", 303)
         actions = self._sources.catalogue
-        asked = asked_for(query, actions)
+        asked = asked_for(query)
         if asked.problems:
             return self._templates.page("requests", list_view(asked, actions), now, 400)
         try:
