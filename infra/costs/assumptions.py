@@ -23,7 +23,7 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         float, NotNegative, Meta(description="seconds more for each further request in the POST")
     ] = 0.001
     relay_mb: Annotated[int, Positive, Meta(description="MB of the function `relay`")] = 512
-    relay_seconds: Annotated[float, NotNegative, Meta(description="seconds of a call of the relay")] = 0.03
+    relay_seconds: Annotated[float, NotNegative, Meta(description="seconds of a call of the relay")] = 0.04
     relay_batch: Annotated[int, Meta(ge=1, le=10_000, description="changes in a call of the relay at most")] = 100
     stream_shards: Annotated[
         float, Positive, Meta(description="shards of the stream at least; one more for each 1,000 writes a second")
@@ -51,6 +51,9 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     count_bytes: Annotated[
         int, NotNegative, Meta(description="bytes of what a call of the relay writes for the metrics of one's own")
     ] = 360
+    tally_bytes: Annotated[
+        int, Positive, Meta(description="bytes of the item with the tallies of ten seconds: some 60 kinds in 1 KB")
+    ] = 1_000
     function_alarms: Annotated[
         int, NotNegative, Meta(description="metrics that alarms of profile lambda look at; each is billed as an alarm")
     ] = 37

@@ -34,6 +34,7 @@ def uses(workload: Workload, assumptions: Assumptions) -> list[Use]:
         *queueing.uses(workload, assumptions, together),
         *_workers(workload, assumptions),
         *_network(workload, assumptions),
+        watching.tallies(workload, assumptions, together),
         *watching.uses(
             workload,
             assumptions,

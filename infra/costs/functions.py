@@ -35,6 +35,7 @@ def uses(workload: Workload, assumptions: Assumptions) -> list[Use]:
         *store.uses(workload, TOGETHER),
         *queueing.uses(workload, assumptions, TOGETHER),
         *_workers(workload, assumptions),
+        watching.tallies(workload, assumptions, TOGETHER),
         *watching.uses(
             workload,
             assumptions,

@@ -88,20 +88,25 @@ def monthly(workload: Workload, together: float) -> Traffic:
     )
 
 
+def writes(workload: Workload, side: Side, what: str, units: float) -> Use:
+    """So many units of a month, as they are paid for: of what is provisioned, the utilisation is the part in use."""
+    if workload.capacity is Capacity.PROVISIONED:
+        return Use(side, f"{what}, provisioned", Item.WRITE_CAPACITY, units / 3_600 / workload.utilisation)
+    return Use(side, what, Item.WRITE, units)
+
+
 def uses(workload: Workload, together: float) -> list[Use]:
     """What of DynamoDB is billed. Streams are free where Lambda reads them. One unit is provisioned at least."""
     month = monthly(workload, together)
+    written = writes(workload, Side.STORE, "DynamoDB writes", month.writes)
     if workload.capacity is Capacity.PROVISIONED:
-        used = 3_600 * workload.utilisation
+        reads = max(HOURS, month.reads / 3_600 / workload.utilisation)
         throughput = [
-            Use(Side.STORE, "DynamoDB writes, provisioned", Item.WRITE_CAPACITY, max(HOURS, month.writes / used)),
-            Use(Side.STORE, "DynamoDB reads, provisioned", Item.READ_CAPACITY, max(HOURS, month.reads / used)),
+            written._replace(quantity=max(HOURS, written.quantity)),
+            Use(Side.STORE, "DynamoDB reads, provisioned", Item.READ_CAPACITY, reads),
         ]
     else:
-        throughput = [
-            Use(Side.STORE, "DynamoDB writes", Item.WRITE, month.writes),
-            Use(Side.STORE, "DynamoDB reads", Item.READ, month.reads),
-        ]
+        throughput = [written, Use(Side.STORE, "DynamoDB reads", Item.READ, month.reads)]
     kept = workload.requests * workload.storage_months * kept_bytes(workload) / GB
     return [
         *throughput,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from infra.costs import queueing
 from infra.costs.bill import Side, Use
 from infra.costs.prices import Item
-from infra.costs.store import GB
+from infra.costs.store import GB, write_units, writes
 
 if TYPE_CHECKING:
     from infra.costs.assumptions import Assumptions
@@ -20,9 +20,19 @@ TIME_BYTES = 10
 
 def own_bytes(workload: Workload, assumptions: Assumptions, together: float) -> float:
     """What actions and the relay write to logs in a month. A call of the relay that counts nothing writes nothing."""
-    calls = queueing.relay_calls(workload, assumptions, together)
-    counted = min(calls, 2 * workload.requests)  # what was accepted, and what ended
-    return workload.requests * (workload.log_bytes + TIME_BYTES) + counted * assumptions.count_bytes
+    counts = counting(workload, assumptions, together)
+    return workload.requests * (workload.log_bytes + TIME_BYTES) + counts * assumptions.count_bytes
+
+
+def counting(workload: Workload, assumptions: Assumptions, together: float) -> float:
+    """Calls of the relay in a month that count something: what was accepted, or what ended."""
+    return min(queueing.relay_calls(workload, assumptions, together), 2 * workload.requests)
+
+
+def tallies(workload: Workload, assumptions: Assumptions, together: float) -> Use:
+    """A write for each of them. Its change of the table calls nobody."""
+    units = counting(workload, assumptions, together) * write_units(assumptions.tally_bytes)
+    return writes(workload, Side.WATCH, "tallies: writes", units)
 
 
 def uses(workload: Workload, assumptions: Assumptions, *, logged: float, alarms: float, metrics: float) -> list[Use]:

@@ -10,7 +10,7 @@ from infra.costs.assumptions import Assumptions
 from infra.costs.bill import Side, Use, priced
 from infra.costs.prices import Item
 from infra.costs.profiles import Terms
-from infra.costs.workload import SECONDS, Unfit, Workload, workload
+from infra.costs.workload import SECONDS, Capacity, Unfit, Workload, workload
 from infra.deployment import Profile
 
 from infra.costs import prices
@@ -50,7 +50,8 @@ def test_a_million_requests_on_functions_cost_what_the_hand_calculates() -> None
             "DynamoDB writes": 2 * 0.705,
             "DynamoDB reads": 0.1415,
             "relay: calls": relay_calls * 0.2e-6,
-            "relay: time": relay_calls * 0.03 * 0.5 * 0.0000133334,
+            "relay: time": relay_calls * 0.04 * 0.5 * 0.0000133334,
+            "tallies: writes": relay_calls * 0.705e-6,
             "SQS: sent": 1e6 * (1 - per_poll / 4 + per_poll**2 / 24) * 0.4e-6,
             "SQS: received and deleted": 0.80,
             "worker: calls": 0.20,
@@ -79,6 +80,30 @@ def test_a_million_requests_on_containers_cost_what_the_hand_calculates() -> Non
     assert found["DynamoDB writes"] == pytest.approx(1.41)
     assert bill.total == pytest.approx(sum(found.values()))
     assert bill.per_million == pytest.approx(bill.total)
+
+
+def test_tallies_are_nearly_a_write_a_change_while_there_are_few_and_one_a_batch_when_there_are_many() -> None:
+    few, many = (Workload(requests_per_second=rate) for rate in (1, 10_000))
+
+    for profile in Profile:
+        small, large = (TERMS.bill(profile, load) for load in (few, many))
+        assert 0.9 < _usd(small)["tallies: writes"] / (2 * few.requests * 0.705e-6) < 1
+        assert _usd(large)["tallies: writes"] == pytest.approx(2 * many.requests / 100 * 0.705e-6)
+        assert _usd(small)["tallies: writes"] < 0.06 * small.total
+        assert _usd(large)["tallies: writes"] < 0.002 * large.total
+
+
+def test_tallies_of_more_than_a_kilobyte_and_in_a_provisioned_table_are_paid_for_as_other_writes() -> None:
+    larger = Terms(Assumptions(tally_bytes=2_000), IRELAND)
+    provisioned = msgspec.structs.replace(PLAIN, capacity=Capacity.PROVISIONED, utilisation=0.5)
+
+    [plain], [twice], [hourly] = (
+        [line for line in made.bill(Profile.LAMBDA, load).lines if line.what.startswith("tallies")]
+        for made, load in ((TERMS, PLAIN), (larger, PLAIN), (TERMS, provisioned))
+    )
+
+    assert twice.quantity == 2 * plain.quantity
+    assert hourly.quantity == pytest.approx(plain.quantity / 3_600 / 0.5)
 
 
 def test_busy_workers_are_paid_for_by_the_time_they_run_and_wait() -> None:
