@@ -140,11 +140,11 @@ def test_a_request_waits_for_a_permission_that_its_processing_lacks(
 def test_a_request_is_worked_off_by_a_relay_that_may_not_count(
     stage: Stage, take: Callable[[str, str], None], restore: Callable[[], None]
 ) -> None:
-    take("ProcessingRelay", "dynamodb:UpdateItem")
+    take("ProcessingRelay", "dynamodb:PutItem")
 
     assert stage.submit("echo")["status"] == "finished"
 
-    until(lambda: stage.aws.has_denied("ProcessingRelay", "dynamodb:UpdateItem"), "the refusal")
+    until(lambda: stage.aws.has_denied("ProcessingRelay", "dynamodb:PutItem"), "the refusal")
     restore()
 
 
