@@ -210,9 +210,12 @@ def test_memory_does_not_grow_with_the_records(kept: Kept, large: Kept, form: st
     assert many - few < 32_768
 
 
-def test_a_row_group_is_bounded_however_many_records_there_are(large: Kept) -> None:
-    told = pq.read_metadata(exported(large, "parquet"))
+def test_a_row_group_is_bounded_however_many_records_there_are(large: Kept, tmp_path: Path) -> None:
+    file = tmp_path / "requests.parquet"
+    seen = on_terminal("export", "--format", "parquet", "--output", file, "--data", large.folder)
+    told = pq.read_metadata(file)
 
+    assert re.search(r" \d+ requests read, [\d,]+/s ", seen)
     groups = [told.row_group(number) for number in range(told.num_row_groups)]
     assert sum(group.num_rows for group in groups) == LARGE + 1
     assert max(group.num_rows for group in groups) <= GROUP_ROWS
@@ -235,6 +238,22 @@ def test_what_is_broken_off_leaves_what_was_there_before(large: Kept, tmp_path: 
     if how is signal.SIGINT:
         assert re.fullmatch(rf"broken off after \d+ requests: {file} is not whole\n", told)
         assert parts_beside(file) == []
+
+
+def test_parquet_that_is_broken_off_looks_whole_to_nobody(large: Kept, tmp_path: Path) -> None:
+    file = tmp_path / "requests.parquet"
+    with large.running("export", "--format", "parquet") as export, file.open("wb") as read:
+        assert export.stdout
+        out = export.stdout.fileno()
+        read.write(os.read(out, 4))
+        export.send_signal(signal.SIGINT)
+        while piece := os.read(out, 65_536):
+            read.write(piece)
+
+    assert export.returncode == 130
+    assert file.read_bytes().startswith(b"PAR1")
+    with pytest.raises(pa.ArrowInvalid, match="footer"):
+        pq.read_metadata(file)
 
 
 def test_a_file_that_cannot_be_written_to_its_end_is_not_there(kept: Kept, tmp_path: Path) -> None:
