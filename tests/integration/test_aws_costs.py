@@ -12,9 +12,11 @@ from acuse.adapters.aws import calls
 from acuse.adapters.aws.message import Message
 from acuse.adapters.aws.store import DynamoStore
 from acuse.adapters.aws.table import Table
+from acuse.adapters.aws.tallies import Tallies
 from acuse.adapters.clock import SystemClock
 from acuse.domain.delivery import Delivery, Ending
-from acuse.domain.record import Key, Progress
+from acuse.domain.record import Key, Progress, Status
+from acuse.domain.tally import Tally, span_of
 from tests.aws.local import local_aws
 from tests.contract.aws import Stream, create_table
 from tests.requests import record
@@ -113,6 +115,24 @@ def test_ten_thousand_parts_cost_as_much_each_as_ten(metered: Metered) -> None:
         assert ended == [True] * parts
         assert metered.store.get([one.id])[one.id].progress == Progress(parts=parts, left=0, failed=0)
     assert cost[10] == cost[10_000]
+
+
+def test_what_is_counted_of_a_batch_costs_one_write(metered: Metered) -> None:
+    client = calls.client("dynamodb", in_flight=1)
+    meter, tallies = Meter(client), Tallies(client, metered.name, lane=0)
+    at = span_of(metered.clock.now())
+    kinds = [
+        Tally(at=at, action=f"action-{number}", status=status, bound=bound, count=100)
+        for number in range(5)
+        for status, bound in ((Status.ACCEPTED, 0), *((Status.FINISHED, bound) for bound in range(8)))
+    ]
+
+    for _ in range(10):
+        tallies.add(kinds)
+
+    units, made = meter.read()
+    print(f"{len(kinds)} kinds: {units / len(made)} units a batch")
+    assert (units, len(made)) == (10, 10)
 
 
 def _delivery(key: Key, plan: int) -> Delivery:
