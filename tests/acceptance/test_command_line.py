@@ -55,8 +55,44 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(kept: Kept, command: str
     assert (told.returncode, len(told.stderr)) == (141, 10)
 
 
-def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
+def test_a_reader_that_was_never_there_ends_it_without_a_word(kept: Kept) -> None:
+    [id_] = kept.accepted()
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    command = [sys.executable, "-m", "acuse", "show", id_, "--data", kept.folder]
+    told = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+
+    assert (told.returncode, told.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(("closing", "lines"), [(">&-", (0, 1)), ("2>&-", (1, 0)), ("<&- >&- 2>&-", (0, 0))])
+def test_what_is_closed_is_as_if_it_led_nowhere(kept: Kept, closing: str, lines: tuple[int, int]) -> None:
     kept.accepted()
+    told = subprocess.run(
+        ["bash", "-c", f'"$0" -m acuse list --data {kept.folder} {closing}', sys.executable],
+        check=False,
+        capture_output=True,
+    )
+
+    assert told.returncode == 0
+    assert (told.stdout.count(b"\n"), told.stderr.count(b"\n")) == lines
+
+
+def test_an_action_that_is_no_text_is_said(kept: Kept) -> None:
+    kept.accepted()
+    told = subprocess.run(
+        [sys.executable, "-m", "acuse", "list", "--action", b"\xff", "--data", kept.folder],
+        check=False,
+        capture_output=True,
+    )
+
+    assert (told.returncode, told.stderr) == (2, b"acuse: '\\udcff' is no action: it is not in UTF-8\n")
+
+
+def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
+    [id_] = kept.accepted()
     with Path("/dev/full").open("w") as full:
         told = [
             subprocess.run(
@@ -66,10 +102,10 @@ def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for arguments in (["list"], ["export", "--format", "csv"])
+            for arguments in (["list"], ["show", id_], ["export", "--format", "csv"])
         ]
 
-    assert [one.returncode for one in told] == [3, 3]
+    assert [one.returncode for one in told] == [3, 3, 3]
     assert all(one.stderr.count("No space left on device") == 1 for one in told)
     assert not any("Traceback" in one.stderr or "Exception ignored" in one.stderr for one in told)
 
