@@ -168,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         self._check_aws()
         if not self.allow_anyone and not is_loopback(self.ops_host):
             raise Misconfigured(
-                f"ops_host {self.ops_host} can be reached by anyone, and nobody is asked for a key there; use a"
+                f"ops_host {self.ops_host} can be reached by anyone, and not all of it asks for a key; use a"
                 f" loopback address, or set {PREFIX}ALLOW_ANYONE=true if something in front asks"
             )
 

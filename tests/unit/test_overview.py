@@ -32,18 +32,18 @@ def waiting(minutes: float | None, running: int = 0) -> Backlog:
     return Backlog(total=Load(waiting=20, running=running, oldest=oldest), actions=None)
 
 
-def test_rates_are_those_of_the_last_six_spans_that_are_over() -> None:
+def test_rates_are_those_of_the_last_six_spans_that_are_over_and_of_the_one_under_way() -> None:
     summary = seen(
         tally(SPAN, ACCEPTED, 30),
         tally(6 * SPAN, ACCEPTED, 30),
         tally(7 * SPAN, ACCEPTED, 1_000),
-        tally(timedelta(0), ACCEPTED, 1_000),
+        tally(timedelta(0), ACCEPTED, 7),
         tally(SPAN, FINISHED, 12),
-        tally(SPAN, FINISHED, 12, action="other", bound=3),
+        tally(timedelta(0), FINISHED, 15, action="other", bound=3),
         tally(SPAN, FAILED, 5),
     )
 
-    assert (summary.accepted_rate, summary.finished_rate) == (1.0, 0.4)
+    assert (summary.accepted_rate, summary.finished_rate) == (1.0, 27 / 67)
 
 
 def test_counts_and_latency_are_those_of_the_last_five_minutes_until_now() -> None:

@@ -25,7 +25,7 @@ LATELY = timedelta(minutes=5)
 PICTURE = timedelta(minutes=15)
 """How far back the rates, the counts and latencies, and the series go.
 
-Counts and latencies end now, so that what has just failed is counted; rates and series with the last span that is over.
+Rates, counts and latencies end now, so that what has just come or failed is counted; series with the last span that is over.
 """
 LONG_WAIT = timedelta(minutes=5)
 STANDSTILL = timedelta(seconds=10)
@@ -91,14 +91,15 @@ def summed(tallies: Sequence[Tally], backlog: Backlog, now: datetime, known: Ite
     """The tallies since `now - PICTURE`, and the backlog, put together. `known`: actions that are named in any case."""
     end = span_of(now)
     whole = [tally for tally in tallies if end - PICTURE <= tally.at < end]
-    minute = _counted(whole, end - MINUTE)
+    minute = _counted(tallies, end - MINUTE)
+    seconds = (now - end + MINUTE).total_seconds()
     recent = [tally for tally in tallies if tally.at > end - LATELY]
     loads = backlog.actions
     names = {*known, *(loads or ()), *(tally.action for tally in recent)}
     return Summary(
         at=now,
-        accepted_rate=minute[Status.ACCEPTED] / MINUTE.total_seconds(),
-        finished_rate=minute[Status.FINISHED] / MINUTE.total_seconds(),
+        accepted_rate=minute[Status.ACCEPTED] / seconds,
+        finished_rate=minute[Status.FINISHED] / seconds,
         lately=_share("", recent, backlog.total),
         load=backlog.total,
         latency=latency(recent),
