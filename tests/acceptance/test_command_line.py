@@ -12,6 +12,9 @@ import pytest
 from tests.acceptance.kept import Kept
 from tests.acceptance.service import acuse
 
+BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}
+"""As Python writes where nobody says otherwise: what was printed last, at the end."""
+
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Kept:
@@ -60,8 +63,8 @@ def test_a_reader_that_was_never_there_ends_it_without_a_word(kept: Kept) -> Non
     reader, writer = os.pipe()
     os.close(reader)
 
-    command = [sys.executable, "-m", "acuse", "show", id_, "--data", kept.folder]
-    told = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "acuse", "show", id_, "--data", str(kept.folder)]
+    told = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE, env=BUFFERED)
     os.close(writer)
 
     assert (told.returncode, told.stderr) == (141, b"")
@@ -101,6 +104,7 @@ def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
+                env=BUFFERED,
             )
             for arguments in (["list"], ["show", id_], ["export", "--format", "csv"])
         ]
