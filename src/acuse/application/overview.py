@@ -25,7 +25,7 @@ LATELY = timedelta(minutes=5)
 PICTURE = timedelta(minutes=15)
 """How far back the rates, the counts and latencies, and the series go.
 
-Rates, counts and latencies end now, so that what has just come or failed is counted; series with the last span that is over.
+Rates, counts and latencies end now, so that what has just come is counted; series with the last span that is over.
 """
 LONG_WAIT = timedelta(minutes=5)
 STANDSTILL = timedelta(seconds=10)
