@@ -36,7 +36,6 @@ def main(folder: Path) -> None:
                 for name, path in {
                     "ops": "/",
                     "requests": "/requests?status=failed",
-                    "failed": f"/requests/{past.stock}",
                     "record": f"/requests/{past.flights}",
                 }.items():
                     page.goto(f"{address}{path}")
