@@ -268,6 +268,17 @@ def test_a_file_that_cannot_be_written_to_its_end_is_not_there(kept: Kept, tmp_p
     assert (file.exists(), parts_beside(file)) == (False, [])
 
 
+def test_a_file_in_the_place_of_another_is_for_the_same_readers(kept: Kept, tmp_path: Path) -> None:
+    kept.accepted()
+    private = tmp_path / "private"
+    private.touch(0o600)
+
+    told = kept.run("export", "--format", "csv", "--output", str(private))
+
+    assert (told.returncode, private.stat().st_mode & 0o777) == (0, 0o600)
+    assert private.stat().st_size > 0
+
+
 def test_where_no_file_can_be_is_said(kept: Kept, tmp_path: Path) -> None:
     kept.accepted()
 

@@ -79,5 +79,9 @@ app.add_typer(keys)
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What was closed when it began, as by `>&-`, is as if it led nowhere."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest that is free, which is that one.
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
     app()

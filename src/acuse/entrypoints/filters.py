@@ -35,6 +35,8 @@ def filter_of(
     now: datetime, *, status: Status | None, action: str | None, since: str | None, until: str | None
 ) -> Filter:
     """Which requests are meant. Raises Misconfigured where a time is none, or none could be meant."""
+    if action is not None and any("\ud800" <= one <= "\udfff" for one in action):
+        raise Misconfigured(f"{action!r} is no action: it is not in UTF-8")
     first = None if since is None else moment_of(now, since)
     end = None if until is None else moment_of(now, until)
     if first is not None and end is not None and first >= end:

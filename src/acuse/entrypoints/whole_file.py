@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
@@ -29,6 +30,8 @@ class WholeFile:
             self._file = self._beside.open("xb")
         except OSError as error:
             raise Misconfigured(f"{path} cannot be written: {error.strerror}") from error
+        with suppress(FileNotFoundError):  # Who may not read the file from before may not read this one.
+            os.fchmod(self._file.fileno(), stat.S_IMODE(self._path.stat().st_mode))
 
     def __enter__(self) -> Self:
         return self
