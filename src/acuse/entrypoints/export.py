@@ -54,7 +54,7 @@ def export(
     if form is Form.PARQUET and output == "-" and sys.stdout.isatty():
         raise Misconfigured("Parquet is nothing for a terminal: give a file by --output FILE")
     sheet_of = _sheet_of(form)
-    service = Service(existing(data, store))
+    service = Service(existing(data, store), anew=False)
     wanted = filter_of(service.clock.now(), status=status, action=action, since=since, until=until)
 
     name = "standard output" if output == "-" else output
@@ -74,10 +74,10 @@ def export(
                         return
                     rate = requests / (time.monotonic() - began)
                     yield SoFar(f"{counted(requests, 'request')} read, {rate:,.0f}/s", is_over=False)
-            except BrokenPipeError:
-                raise
             except OSError as error:
-                raise Unavailable(f"{name} could not be written: {error}") from error
+                if output == "-":
+                    raise
+                raise Unavailable(f"{output} could not be written: {error.strerror}") from error
         yield SoFar(f"broken off after {counted(requests, 'request')}: {name} is not whole", is_over=False)
 
     take_steps(steps, "nothing written", prints=output == "-")
