@@ -198,7 +198,8 @@ def test_what_waits_and_what_runs_is_told_also_while_it_drains(data: Path, tmp_p
         service.process.terminate()
 
         until(lambda: not service.ready(), "the end of readiness")
-        until(lambda: not service.pids("api"), "the end of the intake")
+        until(lambda: "worker: draining" in service.log.read_text(), "the worker to hear of it")
+        assert service.pids("api") == []
         answer = service.client.get(service.health)
         assert (answer.status_code, answer.json()["status"]) == (503, "draining")
         assert seen(service)['acuse_running{action="notes"}'] == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import random
 import socket
 from collections import Counter
 from contextlib import contextmanager
@@ -137,6 +139,17 @@ def test_what_breaks_off_a_body_is_told_beside_its_items() -> None:
     assert told.accepted == 0
 
 
+def test_what_breaks_off_a_body_after_some_items_is_told_beside_them() -> None:
+    whole = gzip.compress(b"\n".join([body(), b"7", *(body(note=random.Random(n).random()) for n in range(2_000))]))
+    with telling() as told:
+        answer = told.client.post(PATH, content=whole[: len(whole) // 2], headers=NDJSON | {"content-encoding": "gzip"})
+
+    assert answer.status_code == 207
+    assert '"problem":' in answer.text.splitlines()[-1]
+    assert told.refused == {"invalid": 1, "malformed": 1}
+    assert told.accepted == answer.text.count('"status":201')
+
+
 @KINDS
 def test_what_is_known_although_its_action_is_gone_is_a_replay(kind: str) -> None:
     store = MemoryStore(Memory(StillClock()))
@@ -190,10 +203,12 @@ def test_an_observer_that_fails_changes_no_answer(kind: str) -> None:
 
     sent = submission()
     with (
-        serving(MemoryStore(Memory(StillClock())), observe=fails) as (where, _),
+        serving(MemoryStore(Memory(StillClock())), Settings(max_connections=1), observe=fails) as (where, _),
         httpx.Client(base_url="http://{}:{}".format(*where), timeout=60) as client,
     ):
         told = Told(client)
         assert [told.post(sent.body), told.post(sent.body), told.post(b"{")] == [201, 200, 400]
         assert told.send(kind, [body(), b"7"]) == 207
         assert told.client.get("/").status_code == 404
+        with socket.create_connection(where, 60) as another:
+            assert another.recv(12) == b"HTTP/1.1 503"

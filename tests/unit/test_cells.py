@@ -92,7 +92,8 @@ def test_where_there_is_no_more_room_a_new_name_is_refused_and_the_others_count_
 ) -> None:
     cells = Cells(descriptor)
     add(cells, b"a", 1.0)
-    monkeypatch.setattr(os, "pwrite", lambda _, data, __: len(data) // 2)
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[: len(data) // 2], at))
 
     with pytest.raises(OSError, match="No space left on device"):
         cells.place(b"much", SIZE)
