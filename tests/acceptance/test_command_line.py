@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,23 @@ def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
     assert [one.returncode for one in told] == [3, 3, 3]
     assert all(one.stderr.count("No space left on device") == 1 for one in told)
     assert not any("Traceback" in one.stderr or "Exception ignored" in one.stderr for one in told)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["list", "show ID", "retry ID", "retry --failed", "export --format csv", "purge --older-than 1d", "keys list"],
+)
+def test_a_database_of_an_older_version_stays_as_it_is_for_the_service_that_runs_on_it(
+    kept: Kept, command: str
+) -> None:
+    [id_] = kept.accepted()
+    with closing(sqlite3.connect(kept.folder / "acuse.db", isolation_level=None)) as file:
+        file.execute("PRAGMA user_version = 2")
+        told = kept.run(*command.replace("ID", id_).split())
+        found = file.execute("PRAGMA user_version").fetchone()
+
+    assert (told.returncode, found) == (2, (2,))
+    assert told.stderr == "acuse: the database has schema 2: once acuse serve has begun here, it has 3\n"
 
 
 def test_a_file_that_is_damaged_is_said_with_what_to_do(kept: Kept) -> None:

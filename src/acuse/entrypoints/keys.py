@@ -35,7 +35,7 @@ def new(name: Name, data: Data = None, store: Store = None) -> None:
 @app.command("list")
 def list_(data: Data = None, store: Store = None) -> None:
     """Print the name of every key, when it was made, and when it was revoked."""
-    keys = Service(existing(data, store)).keyring.keys()
+    keys = Service(existing(data, store), anew=False).keyring.keys()
     for key in keys:
         revoked = "" if key.revoked_at is None else f" revoked {rfc3339(key.revoked_at)}"
         print(f"{key.name} created {rfc3339(key.created_at)}{revoked}")
@@ -44,7 +44,7 @@ def list_(data: Data = None, store: Store = None) -> None:
 @app.command()
 def revoke(name: Name, data: Data = None, store: Store = None) -> None:
     """Make a key useless, for good; its name stays taken."""
-    service = Service(existing(data, store))
+    service = Service(existing(data, store), anew=False)
     if not service.keyring.revoke(name, service.clock.now()):
         leave(REFUSED, f"no key that could be revoked has the name {name}")
     print(f"{name} is revoked")

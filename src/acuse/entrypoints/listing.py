@@ -77,7 +77,7 @@ def list_(
     SQLite lists the newest first. DynamoDB lists failed ones by when they failed, the last first; for anything else it
     reads the whole table, in no order. The order, and where to go on if there are more, is told on standard error.
     """
-    service = Service(existing(data, store))
+    service = Service(existing(data, store), anew=False)
     now = service.clock.now()
     most = limit_of(limit)
     wanted = filter_of(now, status=status, action=action, since=since, until=until)

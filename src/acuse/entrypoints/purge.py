@@ -37,7 +37,7 @@ def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, sto
     for longer than any client may send one again. The service may run meanwhile, and another purge too; one that
     was stopped is taken up by the next.
     """
-    service = Service(existing(data, store))
+    service = Service(existing(data, store), anew=False)
     before = moment_before(service.clock.now(), older_than)
 
     def steps(stopped: threading.Event) -> Generator[SoFar]:

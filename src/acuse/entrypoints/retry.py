@@ -40,7 +40,7 @@ def retry(
     if ids and (dry_run or not action is since is until is None):
         raise Misconfigured("--action, --since, --until and --dry-run go with --failed")
     known = [known_id(one) for one in ids or ()]
-    service = Service(existing(data, store))
+    service = Service(existing(data, store), anew=False)
     if known:
         _retry(service, known)
         return

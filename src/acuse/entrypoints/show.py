@@ -53,7 +53,7 @@ def show(
 ) -> None:
     """Print one record, or its parts, as the store has them now."""
     known = known_id(id)
-    records = Service(existing(data, store)).store
+    records = Service(existing(data, store), anew=False).store
     record = records.get([known]).get(known)
     if record is None:
         leave(REFUSED, f"no request has the id {known}")

@@ -247,8 +247,12 @@ class Database:
         return version == len(self._steps) and application == APPLICATION_ID
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        if not self._is_ours(connection):
-            raise Misconfigured("the file is no longer the database that it was")
+        if self._is_ours(connection):
+            return
+        version, known = _pragma(connection, "user_version"), len(self._steps)
+        if _pragma(connection, "application_id") == APPLICATION_ID and version < known:
+            raise Misconfigured(f"the database has schema {version}: once acuse serve has begun here, it has {known}")
+        raise Misconfigured("the file is no longer the database that it was")
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if self._is_ours(connection):
