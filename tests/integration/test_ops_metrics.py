@@ -186,6 +186,27 @@ def test_scrapes_at_once_and_soon_after_share_one_look(plane: Plane) -> None:
         assert found[0]["acuse_store_up"] == 1
 
 
+def test_what_took_long_to_see_is_not_told_of_for_more_than_a_minute(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, look = [100.0], plane.overview.backlog
+
+    def slow() -> Backlog:
+        now[0] += 3_600.0
+        return look()
+
+    monkeypatch.setattr(shared, "monotonic", lambda: now[0])
+    monkeypatch.setattr(plane.overview, "backlog", slow)
+    with plane.open() as client:
+        samples(client)
+        now[0] += 59.0
+        samples(client)
+        assert plane.overview.looks == 1
+        now[0] += 2.0
+        samples(client)
+        assert plane.overview.looks == 2
+
+
 def test_a_store_that_does_not_answer_in_time_is_not_waited_for(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlogs, "PATIENCE", 0.05)
     plane.overview.gate.clear()

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 """Seconds that who asks waits; Prometheus itself waits for ten."""
+LONGEST_REST_SECONDS = 60.0
+"""A store that was away, or a machine that stood still, must not be told of for long after."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -35,7 +37,7 @@ class Backlogs:
     def __init__(self, sources: Sources) -> None:
         """Nothing is looked at yet."""
         self._sources = sources
-        self._shared = Shared(partial(_looked, sources))
+        self._shared = Shared(partial(_looked, sources), longest_rest=LONGEST_REST_SECONDS)
 
     async def seen(self) -> Seen:
         """What was seen a moment ago, or now. A look that takes too long for who asks serves those who come later."""
