@@ -66,18 +66,18 @@ def figures(
 ) -> Figures:
     """What became of those that were accepted within so many seconds, by the records there are."""
     wanted = set(accepted)
-    found = [one for one in records if one.id in wanted]
-    ended = [(one.created_at, one.finished_at) for one in found if one.finished_at is not None]
-    created = [one.created_at for one in found]
-    line = _line(created, [finished for _, finished in ended])
+    # Not the records: there may be a million of them.
+    found = [(one.created_at, one.finished_at, one.status) for one in records if one.id in wanted]
+    ended = [(created, finished) for created, finished, _ in found if finished is not None]
+    line = _line([created for created, _, _ in found], [finished for _, finished in ended])
     return Figures(
         accepted=len(accepted),
         accepted_a_second=len(accepted) / seconds,
         ended_a_second=len(ended) / line.seconds,
         post=spread(took),
-        ending=spread((finished - since).total_seconds() for since, finished in ended) if ended else None,
+        ending=spread((finished - created).total_seconds() for created, finished in ended) if ended else None,
         refused=refused,
-        failed=sum(one.status is Status.FAILED for one in found),
+        failed=sum(status is Status.FAILED for _, _, status in found),
         left=len(found) - len(ended),
         lost=len(wanted) - len(found),
         line=line,
