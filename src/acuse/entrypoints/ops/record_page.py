@@ -26,12 +26,11 @@ SAID = {
 }
 """What came of running it again, by the word in the address."""
 
-
 LOOKS = (Status.FINISHED, Status.FAILED, Status.ACCEPTED)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that came to pass, or has not yet. `after`: how long after what went before."""
+    """One thing that came to pass, or has not yet."""
 
     name: str
     look: str
