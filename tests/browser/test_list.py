@@ -113,5 +113,6 @@ def test_a_request_is_found_by_its_id(service: Running, visit: Open, sent: list[
 
 
 def ids(page: Page) -> list[str]:
-    """Of the requests on this page of the list."""
+    """Of the requests on this page of the list, once it is all there."""
+    page.wait_for_load_state()
     return page.locator("tbody .id").all_text_contents()
