@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.browser.watch import Watch
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-REFUSED, NOWHERE = "/requests?action=nothing", "/nowhere"
+REFUSED, NOWHERE = "/requests?since=never", "/nowhere"
 EMPTY = ("/", "/requests?status=failed", REFUSED, NOWHERE)
 
 
