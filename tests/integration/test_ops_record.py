@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from acuse.config import Settings
 from acuse.domain.record import Status
 from tests.integration.watched import FORM, added, ended, link, plain, split, watched
 from tests.requests import CREATED, new_id, submission
@@ -15,6 +17,8 @@ from tests.requests import CREATED, new_id, submission
 if TYPE_CHECKING:
     from tests.contract.backend import Backend
 
+SAME = "".join(f"{name}: {value}\r\n" for name, value in FORM.items())
+PATIENCE_SECONDS = 60.0
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -151,6 +155,24 @@ def test_the_form_of_run_again_has_no_field_and_a_large_one_is_not_read(backend:
             assert client.post(f"/requests/{failed.id}/retry", headers=FORM, content=content).status_code == 413
         assert backend.store.get([failed.id])[failed.id].status is Status.FAILED
         assert client.post(f"/requests/{failed.id}/retry", headers=FORM, content=b"a=b").status_code == 303
+
+
+def test_a_form_that_does_not_come_is_waited_for_only_so_long(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = ended(backend, added(backend), detail="no")
+    head = f"POST /requests/{failed.id}/retry HTTP/1.1\r\nhost: localhost\r\n{SAME}content-length: 9\r\n\r\na"
+
+    with watched(backend, Settings(body_timeout=timedelta(seconds=0.2))) as (client, _):
+        where = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(where) as leaving:
+            leaving.sendall(head.encode())
+        with socket.create_connection(where, timeout=PATIENCE_SECONDS) as slow:
+            slow.sendall(head.encode())
+            assert slow.recv(12) == b"HTTP/1.1 408"
+        assert backend.store.get([failed.id])[failed.id].status is Status.FAILED
+
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 def test_a_page_leads_to_the_parts_before_and_after(backend: Backend) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -98,10 +100,14 @@ class Pages:
     async def retry(self, request: Request) -> Response:
         """A failed request is accepted again; what came of it is told on its page."""
         size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > MAX_FORM:
-                raise HTTPException(413, "The form has no field; this is more.")
+        try:
+            async with asyncio.timeout(self._sources.settings.body_timeout.total_seconds()):
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size > MAX_FORM:
+                        raise HTTPException(413, "The form has no field; this is more.")
+        except (TimeoutError, ClientDisconnect) as error:
+            raise HTTPException(408, "The form did not come in time.") from error
         return await run_in_threadpool(self._retry, request)
 
     def _retry(self, request: Request) -> Response:
