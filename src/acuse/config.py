@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ops_host: Annotated[str, Meta(description="Address of the ops plane.")] = "127.0.0.1"
     ops_port: Annotated[Port, Meta(description="Port of the ops plane; 0: any free one.")] = 8081
     ops_names: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+$")], ...],
         Meta(description="Names by which browsers may reach the ops plane besides its address and `localhost`."),
     ] = ()
     allow_anyone: Annotated[bool, Meta(description="Listen beyond loopback although nobody is asked for a key.")] = (

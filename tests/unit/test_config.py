@@ -54,6 +54,8 @@ def test_an_empty_variable_is_as_none() -> None:
         ({"ACUSE_PORT": "x"}, "port"),
         ({"ACUSE_PORT": "65536"}, "port"),
         ({"ACUSE_WORKERS": "-1"}, "workers"),
+        ({"ACUSE_OPS_NAMES": "ops.example.com:443"}, "ops_names"),
+        ({"ACUSE_OPS_NAMES": "a.example,https://b.example"}, "ops_names"),
         ({"ACUSE_RUNNERS": "0"}, "runners"),
         ({"ACUSE_MAX_BODY": "0"}, "max_body"),
         ({"ACUSE_MAX_MEMORY": "-1"}, "max_memory"),
