@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,18 +14,9 @@ from tests.aws.runtime import Function, FunctionError
 from tests.aws.stage import Stage, closed_port, due
 from tests.requests import record
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 FAILURE = Failure(Reason.RAISED, "no")
 UNITS = {"Accepted": "Count", "Finished": "Count", "Failed": "Count", "TimeToEnd": "Seconds"}
 MAX_VALUES = 100
-
-
-@pytest.fixture(scope="module")
-def relay(shared: Stage) -> Iterator[Function]:
-    with shared.function("relay") as function:
-        yield function
 
 
 def told(function: Function, records: list[dict[str, Any]]) -> list[dict[str, Any]]:

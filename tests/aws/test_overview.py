@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,7 @@ from acuse.domain.record import Failure, Key, Reason, Status
 from tests.aws.local import local_aws
 from tests.aws.stage import PATIENCE, Stage, closed_port, delivery, due
 from tests.clock import StillClock
+from tests.contract.aws import create_table
 from tests.requests import record
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ TICK = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 FAILURE = Failure(Reason.RAISED, "no")
 FAILED = Filter(status=Status.FAILED)
+WITHOUT_INDEX = "without index"
+REFERENCE = Path(__file__).parent.parent.parent / "docs" / "reference" / "aws.md"
 
 
 class House:
@@ -90,33 +96,25 @@ class LateIndex(Table):
         return answer
 
 
+def made_index() -> tuple[Any, Any]:
+    """As the tests' own tables have it."""
+    dynamodb, name = local_aws(still=True).client("dynamodb"), f"made-{uuid.uuid4()}"
+    create_table(dynamodb, name)
+    [index] = dynamodb.describe_table(TableName=name)["Table"]["GlobalSecondaryIndexes"]
+    dynamodb.delete_table(TableName=name)
+    return index["KeySchema"], index["Projection"]
+
+
 def no_queue() -> Any:
     raise Misconfigured("there is no queue")
-
-
-def create_table(dynamodb: Any, name: str, *, indexed: bool = True) -> None:
-    keys = {"id": "S", "_part": "N"} | ({"_failed": "N", "finished_at": "S"} if indexed else {})
-    index = {
-        "IndexName": INDEX,
-        "KeySchema": [
-            {"AttributeName": "_failed", "KeyType": "HASH"},
-            {"AttributeName": "finished_at", "KeyType": "RANGE"},
-        ],
-        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["action", "created_at"]},
-    }
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "_part", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": kind} for one, kind in keys.items()],
-        BillingMode="PAY_PER_REQUEST",
-        **({"GlobalSecondaryIndexes": [index]} if indexed else {}),
-    )
 
 
 @pytest.fixture
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     dynamodb, name = local_aws(still=True).client("dynamodb", max_pool_connections=SHARDS), f"house-{uuid.uuid4()}"
-    create_table(dynamodb, name, indexed=getattr(request, "param", True))
+    create_table(dynamodb, name)
+    if getattr(request, "param", "") == WITHOUT_INDEX:
+        dynamodb.update_table(TableName=name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": INDEX}}])
     yield House(LateIndex(dynamodb, name, patience=PATIENCE, in_flight=SHARDS), dynamodb)
     dynamodb.delete_table(TableName=name)
 
@@ -288,7 +286,7 @@ def test_a_page_in_no_order_ends_when_it_is_large(house: House) -> None:
     assert all(sum(len(one.body) for one in page.records[:-1]) < MAX_PAGE_BYTES for page in pages)
 
 
-@pytest.mark.parametrize("house", [False], indirect=True)
+@pytest.mark.parametrize("house", [WITHOUT_INDEX], indirect=True)
 def test_without_the_index_what_failed_is_looked_for_in_the_whole_table(house: House) -> None:
     there = house.failed([BEGAN + number * SECOND for number in range(15)])
     house.store.add([record(BEGAN) for _ in range(5)])
@@ -297,6 +295,26 @@ def test_without_the_index_what_failed_is_looked_for_in_the_whole_table(house: H
 
     assert sorted(one.id for page in pages for one in page.records) == sorted(one.id for one in there)
     assert {page.order for page in pages} == {Order.NONE}
+
+
+@pytest.mark.parametrize("house", [WITHOUT_INDEX], indirect=True)
+def test_the_index_is_added_in_place_as_the_reference_says(house: House) -> None:
+    [before] = house.failed([BEGAN])
+    [told] = re.findall(r"--global-secondary-index-updates '(.*?)'", REFERENCE.read_text(), re.DOTALL)
+    [attributes] = re.findall(r"--attribute-definitions (.*?) \\\n", REFERENCE.read_text())
+
+    house.dynamodb.update_table(
+        TableName=house.table.name,
+        AttributeDefinitions=[dict(one.split("=") for one in each.split(",")) for each in attributes.split()],
+        GlobalSecondaryIndexUpdates=json.loads(told),
+    )
+
+    [after] = house.failed([BEGAN + SECOND])
+    pages = list(house.pages())
+    assert [one.id for page in pages for one in page.records] == [after.id, before.id]
+    assert {page.order for page in pages} == {Order.LAST_FAILED}
+    described = house.dynamodb.describe_table(TableName=house.table.name)["Table"]["GlobalSecondaryIndexes"]
+    assert [(one["KeySchema"], one["Projection"]) for one in described] == [made_index()]
 
 
 def test_a_list_that_began_without_the_index_goes_on_so_when_it_is_there(house: House) -> None:

@@ -15,31 +15,11 @@ from tests.aws.runtime import Function, FunctionError
 from tests.aws.stage import NO_FAILURES, Stage, book_of, deliver, due
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from acuse.adapters.aws.message import Message
 
 ABANDONED = Failure(Reason.ABANDONED, "it took too long")
-
-
-@pytest.fixture(scope="module")
-def relay(shared: Stage) -> Iterator[Function]:
-    with shared.function("relay") as function:
-        yield function
-
-
-@pytest.fixture(scope="module")
-def proxy(shared: Stage) -> Iterator[FaultProxy]:
-    with FaultProxy(shared.aws.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
-def strained(shared: Stage, proxy: FaultProxy) -> Iterator[Function]:
-    """A relay that reaches its queue through the proxy."""
-    with shared.function("relay", endpoint=proxy.url) as function:
-        yield function
 
 
 def relayed(stage: Stage, relay: Function, changes: int) -> list[Message]:

@@ -19,32 +19,11 @@ from tests.aws.faults import BrokenAfter, Denied, Fault, FaultProxy, ResetAfter,
 from tests.aws.stage import Stage, due
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.aws.runtime import Function
 
 FAILURE = Failure(Reason.RAISED, "no")
 WRITES = ("PutItem", "UpdateItem")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def relay(shared: Stage) -> Iterator[Function]:
-    with shared.function("relay") as function:
-        yield function
-
-
-@pytest.fixture(scope="module")
-def proxy(shared: Stage) -> Iterator[FaultProxy]:
-    with FaultProxy(shared.aws.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
-def strained(shared: Stage, proxy: FaultProxy) -> Iterator[Function]:
-    """A relay that reaches AWS through the proxy."""
-    with shared.function("relay", endpoint=proxy.url) as function:
-        yield function
 
 
 @pytest.fixture
