@@ -28,5 +28,18 @@ class Gate(Action, tag="gate"):
     file: str
 
     def run(self) -> None:
-        while not Path(self.file).exists():
-            time.sleep(0.01)
+        wait_for(self.file)
+
+
+class LongName(Action, tag="waits-for-a-file-under-a-name-that-is-longer-than-its-place"):
+    """The same."""
+
+    file: str
+
+    def run(self) -> None:
+        wait_for(self.file)
+
+
+def wait_for(file: str) -> None:
+    while not Path(file).exists():
+        time.sleep(0.01)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ACTIONS = Path(__file__).with_name("actions.py")
 SCRIPT = "</pre><script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>"
+LONG = "waits-for-a-file-under-a-name-that-is-longer-than-its-place"
 TURNED = "\N{RIGHT-TO-LEFT OVERRIDE}desrever"
 
 
@@ -146,6 +147,24 @@ def test_what_clients_and_actions_wrote_is_text_and_stays_in_its_box(service: Ru
         expect(page.locator("main").locator("script, img, [onload], [onerror]")).to_have_count(0)
         assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page.content()
         assert outside(page) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_name_of_an_action_leaves_its_figures_their_place(
+    service: Running, visit: Open, gate: Path, width: int
+) -> None:
+    sent = service.accept(action=LONG, file=str(gate))
+    page = visit(service.ops, viewport={"width": width, "height": 800})
+    chart = page.locator("[data-part=backlog] svg[role=img]")
+    expect(chart).to_have_attribute("aria-label", re.compile("1 running"))
+
+    name, said = (chart.locator(kind).bounding_box() for kind in (".name", ".value"))
+
+    assert name
+    assert said
+    assert name["x"] + name["width"] < said["x"]
+    gate.touch()
+    service.ended(sent)
 
 
 def test_without_javascript_all_can_be_read_and_a_failure_runs_again(service: Running, visit: Open, gate: Path) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NOT_TOLD = "The queue of this store counts all actions together."
 MOST_BARS = 5
+MOST_NAMED = 18
+"""Characters of an action's name beside its figures; the table has all of it."""
 DASH = "\N{EN DASH}"
 TOP = words.seconds(BOUNDS[-1])
 
@@ -205,7 +207,7 @@ def _backlog(summary: Summary) -> Drawing:
     busy.sort(key=lambda one: -_size(one[1]))
     bars = [
         Bar(
-            name=words.visible(name),
+            name=words.short(words.visible(name), MOST_NAMED),
             said=f"{load.waiting:,} waiting, {load.running:,} running",
             pieces=[(load.running, "running"), (load.waiting, "waiting"), (load.delayed, "delayed")],
         )

@@ -75,6 +75,11 @@ def _escaped(one: str) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
+def short(text: str, most: int) -> str:
+    """The text, or as many of its characters as there is room for."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
 def text(value: str) -> Shown:
     """What somebody wrote, cut at the bound."""
     return _cut(value, len(value.encode(errors="surrogatepass")))
