@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.acceptance.plane import ops_plane, samples
 from tests.acceptance.service import ACTIONS, Running, acuse, exists, until
 from tests.aws.local import LocalAws, local_aws
 from tests.aws.stack import Stack
@@ -261,3 +262,18 @@ def _serve(deployed: Deployed, folder: Path, **environment: str) -> Running:
     chosen = {"ACUSE_VISIBILITY": "2", "ACUSE_POSTPONE": "1", **deployed.aws.environment, **environment}
     where = ("--store", f"dynamodb://{deployed.stack.table}", "--queue", f"sqs://{deployed.stack.queue_name}")
     return Running(folder / "data", *where, actions=ACTIONS, **chosen)
+
+
+def test_the_ops_plane_alone_looks_at_table_and_queue(deployed: Deployed) -> None:
+    sent = deployed.submit("echo")
+    stack = deployed.stack
+    places = ("--store", f"dynamodb://{stack.table}", "--queue", f"sqs://{stack.queue_name}")
+
+    with ops_plane("ops", *places, **deployed.aws.environment) as (client, _):
+        ready = client.get("/health/ready")
+        found = samples(client, "/metrics")
+        page = client.get(f"/requests/{sent['id']}")
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "checks": {"store": True}})
+    assert (found['acuse_waiting{action="all"}'], found["acuse_store_up"]) == (0, 1)
+    assert page.status_code == 200

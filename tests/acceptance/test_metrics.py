@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,27 +16,17 @@ from acuse.bootstrap import Service
 from acuse.config import Settings
 from acuse.domain.delivery import Ending
 from acuse.domain.record import Key
+from tests.acceptance.plane import Samples, ops_plane, samples
 from tests.acceptance.service import ACTIONS, PATIENCE_SECONDS, Running, acuse, children, until
 from tests.requests import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-Samples = dict[str, float]
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-def samples(client: httpx.Client, url: str) -> Samples:
-    """By name and labels; of the histograms only how many and how much."""
-    answer = client.get(url)
-    assert answer.status_code == 200, answer.text
-    lines = [line for line in answer.text.splitlines() if not line.startswith("#") and "_bucket" not in line]
-    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def seen(service: Running) -> Samples:
@@ -208,29 +195,11 @@ def test_what_waits_and_what_runs_is_told_also_while_it_drains(data: Path, tmp_p
         assert service.process.wait(PATIENCE_SECONDS) == 0
 
 
-@contextmanager
-def ops_plane(command: str, data: Path, *arguments: object) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    """A client of the ops plane that the command has opened, and its process."""
-    whole = [sys.executable, "-m", "acuse", command, "--data", str(data), "--ops-port", "0", *map(str, arguments)]
-    with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        said = ""
-        while "metrics" not in said:
-            said += (line := process.stdout.readline())
-            assert line, "it ended at once"
-        url = re.findall(r"metrics +(\S+)/metrics", said)[0]
-        try:
-            with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as client:
-                yield client, process
-        finally:
-            process.terminate()
-
-
 def test_the_ops_plane_alone_shows_the_records_of_a_service_that_is_gone(data: Path) -> None:
     with Running(data, "--workers", 0) as service:
         sent = service.accept()
 
-    with ops_plane("ops", data, "--actions", ACTIONS) as (client, process):
+    with ops_plane("ops", "--data", data, "--actions", ACTIONS) as (client, process):
         ready = until(lambda: client.get("/health/ready"), "an answer")
         found = samples(client, "/metrics")
         page = client.get(f"/requests/{sent['id']}")
@@ -256,7 +225,7 @@ def test_a_worker_may_have_an_ops_plane_of_its_own(data: Path) -> None:
     with Running(data, "--workers", 0) as service:
         sent = [service.accept() for _ in range(3)]
 
-        with ops_plane("work", data, "--actions", ACTIONS) as (client, process):
+        with ops_plane("work", "--data", data, "--actions", ACTIONS) as (client, process):
             until(lambda: total(samples(client, "/metrics"), "acuse_requests_ended_total") == 3, "their end")
             ready = client.get("/health/ready")
             for pid in _workers(process.pid):
