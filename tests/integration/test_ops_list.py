@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from acuse.domain.errors import Misconfigured
 from acuse.domain.listing import Order, Page
 from tests.integration.watched import added, ended, ids, link, plain, split, watched
 from tests.requests import new_id
@@ -129,6 +130,19 @@ def test_what_cannot_be_looked_for_is_said_with_400(backend: Backend, query: str
     assert response.status_code == 400
     assert said in plain(response)
     assert "<b>" not in response.text
+
+
+def test_a_store_that_cannot_be_used_is_no_mistake_of_who_asks(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object) -> Page:
+        raise Misconfigured("the database has another schema")
+
+    monkeypatch.setattr(backend.overview, "find", find)
+    with watched(backend) as (client, _):
+        answer = client.get("/requests")
+
+    assert (answer.status_code, "the database has another schema" in answer.text) == (503, True)
 
 
 def test_an_id_leads_to_its_request(backend: Backend) -> None:

@@ -81,6 +81,8 @@ class Pages:
         try:
             page = self._sources.overview.find(asked.filter, ROWS, asked.after)
         except Misconfigured as error:
+            if asked.after is None:  # It is the store that cannot be used.
+                raise
             raise HTTPException(400, "There is no such page of the list; begin at the first one.") from error
         return self._templates.page("requests", list_view(asked, actions, page), now)
 
