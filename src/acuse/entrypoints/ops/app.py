@@ -50,4 +50,5 @@ def ops_app(
         ],
         exception_handlers={HTTPException: pages.refused, AcuseError: pages.refused},
     )
+    app.router.redirect_slashes = False  # It would name the scheme, which a proxy in front may have changed.
     return Guard(app, lambda: sources.keyring, sources.settings, pages.message)

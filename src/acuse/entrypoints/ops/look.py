@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,12 +20,14 @@ from acuse.entrypoints.ops.shared import Shared
 
 if TYPE_CHECKING:
     from acuse.entrypoints.ops.sources import Sources
+    from acuse.ports import Overview
 
 log = logging.getLogger(__name__)
 
 FEW = 8
 LONGEST_REST_SECONDS = 15.0
 """For those who watch: it may have been the machine that was slow, and not the store."""
+SCAN_REST_SECONDS = 300.0
 PATIENCE_SECONDS = 3.0
 
 
@@ -45,7 +47,8 @@ class Look:
     def __init__(self, sources: Sources) -> None:
         """Nothing is looked at yet."""
         self._sources = sources
-        self._shared = Shared(partial(_looked, sources), longest_rest=LONGEST_REST_SECONDS)
+        self._shared = Shared(self._look, longest_rest=LONGEST_REST_SECONDS)
+        self._scanned: tuple[Page, float] | None = None
 
     async def seen(self) -> Seen:
         """What was seen a moment ago, or now; if the look lasts too long, that it does."""
@@ -55,15 +58,26 @@ class Look:
         waited = in_words(timedelta(seconds=self._shared.lasts))
         return Seen(at=self._sources.clock.now(), away=f"it has not answered for {waited}")
 
+    def _look(self) -> Seen:
+        now = self._sources.clock.now()
+        try:
+            overview = self._sources.overview
+            tallies = overview.tallies(now - PICTURE - SPAN)
+            failed = self._failed(overview)
+            summary = summed(tallies, overview.backlog(), self._sources.clock.now(), self._sources.catalogue)
+        except AcuseError as error:
+            log.warning("the overview was not seen", extra={"error": str(error)})
+            return Seen(at=now, away=str(error))
+        except Exception:
+            log.exception("the overview was not seen")
+            return Seen(at=now, away="it failed in an unforeseen way")
+        return Seen(at=now, summary=summary, failed=failed.records, order=failed.order)
 
-def _looked(sources: Sources) -> Seen:
-    now = sources.clock.now()
-    try:
-        overview = sources.overview
-        tallies = overview.tallies(now - PICTURE - SPAN)
-        failed: Page = overview.find(Filter(status=Status.FAILED), FEW, None)
-        summary = summed(tallies, overview.backlog(), sources.clock.now(), sources.catalogue)
-    except AcuseError as error:
-        log.warning("the overview was not seen", extra={"error": str(error)})
-        return Seen(at=now, away=str(error))
-    return Seen(at=now, summary=summary, failed=failed.records, order=failed.order)
+    def _failed(self, overview: Overview) -> Page:
+        """The last that failed; where the store lists them in no order, it reads much for it, and so seldom."""
+        if self._scanned is not None and monotonic() < self._scanned[1]:
+            return self._scanned[0]
+        page = overview.find(Filter(status=Status.FAILED), FEW, None)
+        if page.order is Order.NONE:
+            self._scanned = page, monotonic() + SCAN_REST_SECONDS
+        return page
