@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 from datetime import UTC, datetime
@@ -155,7 +154,7 @@ def test_the_lines_of_the_http_server_are_objects_too(told: Talk) -> None:
 
 def test_what_ends_a_process_is_told_in_one_line(tmp_path: Path) -> None:
     with Running(tmp_path / "data", "--workers", 1, actions=ACTIONS, ACUSE_LOG_FORMAT="json") as service:
-        os.kill(service.pids("worker")[0], signal.SIGKILL)
+        service.kill("worker")
         until(lambda: "process ended" in service.log.read_text(), "a word about the worker")
     lines = [msgspec.json.decode(line, type=Line) for line in service.log.read_text().splitlines()]
 

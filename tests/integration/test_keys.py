@@ -105,7 +105,9 @@ def test_where_there_is_no_database_there_is_nothing_to_list_or_revoke(tmp_path:
     for arguments in (["list"], ["revoke", "erp"]):
         missing = acuse("keys", *arguments, data=tmp_path / "data")
 
-        assert said(missing) == (2, "", f"acuse: there is no database in {tmp_path / 'data'}\n")
+        code, out, error = said(missing)
+        assert (code, out) == (2, "")
+        assert error.startswith(f"acuse: there is no database in {tmp_path / 'data'}: say where it is")
         assert not (tmp_path / "data").exists()
 
 

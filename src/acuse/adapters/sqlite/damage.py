@@ -90,9 +90,10 @@ def _every_page(connection: sqlite3.Connection) -> str:
 
 
 def _ends(connection: sqlite3.Connection) -> str:
-    """Both ends of each table."""
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (name,) in names:
+    """Both ends of each table; one without rowids is kept by its first column."""
+    tables = connection.execute("SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+    for name, has_no_rowids in tables.fetchall():
         for order in ("ASC", "DESC"):
-            connection.execute(f'SELECT * FROM "{name}" ORDER BY rowid {order} LIMIT 1').fetchall()  # noqa: S608
+            column = "1" if has_no_rowids else "rowid"
+            connection.execute(f'SELECT * FROM "{name}" ORDER BY {column} {order} LIMIT 1').fetchall()  # noqa: S608
     return "ok"
