@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "images"
 VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 SCALE = 2
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-COLOURS = 64
+COLOURS = 160
 
 
 def main(folder: Path) -> None:
