@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 HTTP = (ROOT / "docs/reference/http.md").read_text("utf-8")
 STATES = (ROOT / "docs/reference/states.md").read_text("utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def settings_table() -> str:
@@ -126,3 +127,10 @@ def _without_times(record: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("file", sorted((ROOT / "src").rglob("*.py")), ids=lambda file: file.name)
 def test_every_source_file_is_short(file: Path) -> None:
     assert len(file.read_text("utf-8").splitlines()) < 300
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
