@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("acuse", deadline=None)  # A slow machine is no failure.
+    hypothesis.settings.load_profile("acuse")
     if url := config.getoption("--dynamodb-url"):
         os.environ[DYNAMODB_URL] = url
 
