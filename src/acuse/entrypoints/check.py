@@ -17,6 +17,7 @@ from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
 from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Form, Queue, Store, settings_with
+from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,9 +111,9 @@ def _tell(findings: Sequence[Finding], form: Form) -> None:
     console = Console()
     if not console.is_terminal:
         for one in findings:
-            print(f"{one.level:8} {one.subject:13} {one.detail}")
+            print(f"{one.level:8} {one.subject:13} {visible(one.detail)}")
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for one in findings:
-        table.add_row(Text(one.level, STYLES[one.level]), Text(one.subject), Text(one.detail, overflow="fold"))
+        table.add_row(Text(one.level, STYLES[one.level]), Text(one.subject), Text(visible(one.detail), overflow="fold"))
     console.print(table)

@@ -14,7 +14,7 @@ from acuse.bootstrap import DATABASE
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
 from acuse.domain.submission import UUID
-from acuse.entrypoints.ops.words import visible
+from acuse.entrypoints.visible import visible
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
 """Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C; and what the

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
-from acuse.entrypoints.ops.words import visible
+from acuse.entrypoints.visible import visible
 
 
 def say(text: str, *, end: str = "\n") -> None:

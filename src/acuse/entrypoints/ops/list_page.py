@@ -12,7 +12,7 @@ import msgspec
 from acuse.application.duration import in_words
 from acuse.domain.listing import Filter, Order
 from acuse.domain.record import Status
-from acuse.entrypoints.ops import words
+from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,11 +141,11 @@ def _row(record: Record) -> Row:
         remark = f"{done:,} of {record.progress.parts:,} parts ended"
     return Row(
         id=record.id,
-        action=words.visible(record.action),
+        action=visible(record.action),
         status=record.status,
         created_at=record.created_at,
         took="" if ended is None else in_words(ended - record.created_at),
         attempts=record.attempts,
         reason="" if record.error is None else record.error.reason,
-        remark=words.visible(remark),
+        remark=visible(remark),
     )

@@ -15,6 +15,7 @@ from acuse.domain.record import rfc3339
 from acuse.domain.tally import BOUNDS, SPAN
 from acuse.entrypoints.ops import words
 from acuse.entrypoints.ops.charts import Bar, Line, Plot, Tick, barred, plotted
+from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,7 @@ def overview_view(seen: Seen, silent: Mapping[str, float]) -> OverviewView:
     """The view of what was seen. `silent`: parts of the service that do not show themselves, for how many seconds."""
     summary = seen.summary
     if summary is None:
-        reasons = [f"The store cannot be reached: {words.visible(seen.away or '')}", *silences(silent)]
+        reasons = [f"The store cannot be reached: {visible(seen.away or '')}", *silences(silent)]
         return OverviewView(at=seen.at, verdict=Verdict(reasons=reasons), well="", is_away=True)
     return OverviewView(
         at=seen.at,
@@ -207,7 +208,7 @@ def _backlog(summary: Summary) -> Drawing:
     busy.sort(key=lambda one: -_size(one[1]))
     bars = [
         Bar(
-            name=words.short(words.visible(name), MOST_NAMED),
+            name=words.short(visible(name), MOST_NAMED),
             said=f"{load.waiting:,} waiting, {load.running:,} running",
             pieces=[(load.running, "running"), (load.waiting, "waiting"), (load.delayed, "delayed")],
         )
@@ -240,6 +241,6 @@ def _failed(record: Record) -> FailedRow:
         id=record.id,
         action=record.action,
         reason="" if record.error is None else record.error.reason,
-        detail="" if record.error is None else words.visible(record.error.detail[:200]),
+        detail="" if record.error is None else visible(record.error.detail[:200]),
         at=record.finished_at or record.created_at,
     )

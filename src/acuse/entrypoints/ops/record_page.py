@@ -14,6 +14,7 @@ from acuse.domain.record import PAGE, Key, Status
 from acuse.entrypoints.ops import words
 from acuse.entrypoints.ops.charts import Stretch, Tick, stretched
 from acuse.entrypoints.ops.words import Shown
+from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +100,7 @@ def record_view(
     error = record.error
     return RecordView(
         id=record.id,
-        action=words.visible(record.action),
+        action=visible(record.action),
         status=record.status,
         headline=_headline(record, now),
         events=_events(record, min((part.created_at for part in parts.values()), default=None), now),
@@ -191,6 +192,6 @@ def _part_row(part: Part) -> PartRow:
         status=part.status,
         took="" if part.finished_at is None else in_words(part.finished_at - part.created_at),
         attempts=part.attempts,
-        value=words.visible(part.value[:200].decode(errors="ignore")),
-        error=words.visible(error),
+        value=visible(part.value[:200].decode(errors="ignore")),
+        error=visible(error),
     )

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from acuse.domain.record import rfc3339
 from acuse.entrypoints.ops import words
+from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Templates:
             "iso": rfc3339,
             "utc": words.utc,
             "exactly": words.exactly,
-            "visible": words.visible,
+            "visible": visible,
             "number": "{:,}".format,
         }
         self._environment.globals |= {

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime, timedelta
 
 import msgspec
 
 from acuse.application.duration import in_words
+from acuse.entrypoints.visible import visible
 
 MOST_SHOWN = 16_384
 """Characters of one value that are shown; `acuse show` prints all."""
 MOST_FORMATTED = 1_048_576
 """Bytes of JSON that are spread over lines."""
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 A_SECOND = timedelta(seconds=1)
 PER_SECOND = 1.0
 
@@ -59,20 +58,6 @@ def exactly(moment: datetime) -> str:
 def axis_seconds(value: float) -> str:
     """A power of ten of seconds, in one unit."""
     return f"{value * 1_000:,g} ms" if value < 1 else f"{value:,g} s"
-
-
-def visible(text: str) -> str:
-    """What cannot be seen, or would turn the text about, in the escapes of JSON; lines and tabs stay."""
-    return "".join(one if one in "\n\t" or unicodedata.category(one) not in UNSEEN else _escaped(one) for one in text)
-
-
-def _escaped(one: str) -> str:
-    """The character in the escapes of JSON."""
-    code = ord(one)
-    if code < 0x10000:  # noqa: PLR2004
-        return f"\\u{code:04x}"
-    code -= 0x10000
-    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
 def short(text: str, most: int) -> str:
