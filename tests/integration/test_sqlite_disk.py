@@ -83,7 +83,8 @@ def test_on_a_full_disk_all_is_refused_and_when_there_is_room_again_all_goes_on(
             Another(made.folder / "acuse.db") as another,
         ):
             assert another.execute("SELECT count(*) FROM record") == [[0]]
-            pids = [*service.pids("api"), *until(lambda: service.pids("worker"), "a worker")]
+            service.ended(service.accept())  # From now on the worker has the file open.
+            pids = [*service.pids("api"), *service.pids("worker")]
             load = Load(service)
             with load.running():
                 until(lambda: len(load.acknowledged) >= 20, "some that are acknowledged")

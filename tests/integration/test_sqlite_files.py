@@ -262,8 +262,9 @@ def test_a_backup_is_made_by_sqlite_and_serves_and_a_copy_of_the_file_alone_is_n
 def test_a_service_whose_file_is_moved_away_acknowledges_nothing_until_it_is_back(tmp_path: Path) -> None:
     with Running(tmp_path / "data", "--workers", "1") as service:
         path = service.data / "acuse.db"
+        service.ended(service.accept())  # From now on the worker has the file open.
+        pids = [*service.pids("api"), *service.pids("worker")]
         sent = [service.accept() for _ in range(10)]
-        pids = [*service.pids("api"), *until(lambda: service.pids("worker"), "a worker")]
         path.rename(away(path))
         assert {service.post().status_code for _ in range(10)} == {503}
         until(lambda: not service.ready(), "the fault to be seen")
