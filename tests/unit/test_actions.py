@@ -195,6 +195,13 @@ def test_the_tag_must_be_a_text() -> None:
         ActionType(Numbered)
 
 
+def test_a_tag_may_be_in_any_script() -> None:
+    class Invoicing(Action, tag="facturaci\N{LATIN SMALL LETTER O WITH ACUTE}n"):
+        def run(self) -> None: ...
+
+    assert ActionType(Invoicing).decode(rb'{"action": "facturaci\u00f3n"}') == Invoicing()
+
+
 def test_a_type_must_have_a_schema() -> None:
     class Strange(Action, tag="strange"):
         field: complex | Item | Split

@@ -76,6 +76,7 @@ class ActionType:
             raise Misconfigured(f"{tag}: policy must be a class variable: policy: ClassVar[Policy] = Policy(…)")
         self.part_type: Any = Any
         self.result_type: Any = Any
+        msgspec.json.encode(tag)  # It makes the UTF-8 of a text that is not ASCII; until then msgspec finds no such tag.
         try:
             self._decoder = msgspec.json.Decoder(cls)
             if self.is_split:
