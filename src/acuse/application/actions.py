@@ -76,7 +76,7 @@ class ActionType:
             raise Misconfigured(f"{tag}: policy must be a class variable: policy: ClassVar[Policy] = Policy(…)")
         self.part_type: Any = Any
         self.result_type: Any = Any
-        msgspec.json.encode(tag)  # It makes the UTF-8 of a text that is not ASCII; until then msgspec finds no such tag.
+        msgspec.json.encode(tag)  # Makes its UTF-8: without that msgspec finds no tag that is not ASCII.
         try:
             self._decoder = msgspec.json.Decoder(cls)
             if self.is_split:
