@@ -95,7 +95,9 @@ def summed(tallies: Sequence[Tally], backlog: Backlog, now: datetime, known: Ite
     seconds = (now - end + MINUTE).total_seconds()
     recent = [tally for tally in tallies if tally.at > end - LATELY]
     loads = backlog.actions
-    names = {*known, *(loads or ()), *(tally.action for tally in recent)}
+    by_action: dict[str, list[Tally]] = {name: [] for name in (*known, *(loads or ()))}
+    for tally in recent:
+        by_action.setdefault(tally.action, []).append(tally)
     return Summary(
         at=now,
         accepted_rate=minute[Status.ACCEPTED] / seconds,
@@ -105,12 +107,8 @@ def summed(tallies: Sequence[Tally], backlog: Backlog, now: datetime, known: Ite
         latency=latency(recent),
         points=_points(whole, end),
         actions=[
-            _share(
-                name,
-                [tally for tally in recent if tally.action == name],
-                None if loads is None else loads.get(name, Load()),
-            )
-            for name in sorted(names)
+            _share(name, found, None if loads is None else loads.get(name, Load()))
+            for name, found in sorted(by_action.items())
         ],
     )
 

@@ -9,7 +9,7 @@ import msgspec
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """How many wait for a worker, wait for a later try, and are held by a worker."""
+    """How many wait for a worker, wait for a later attempt, and are held by a worker."""
 
     waiting: int = 0
     delayed: int = 0

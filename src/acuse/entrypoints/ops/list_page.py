@@ -61,7 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListView(msgspec.Struct, frozen=True, kw_only=True):
-    """The page. `newer` and `older`: addresses, where there is such a page."""
+    """The page. `first` and `next`: addresses, where there is such a page."""
 
     asked: Asked
     statuses: Sequence[str]
