@@ -11,7 +11,7 @@ from acuse.adapters.memory import AT_ONCE
 from acuse.domain.backlog import Backlog, Load, backlog_of
 from acuse.domain.delivery import LEASES
 from acuse.domain.errors import Misconfigured
-from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page
+from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page, size_of
 from acuse.domain.record import Record, rfc3339
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class MemoryOverview:
             found = sorted(filter(wanted.takes, self._memory.records.values()), key=_place, reverse=True)
         left = [one for one in found if after is None or _place(one) < after]
         page: list[Record] = []
-        while len(page) < min(limit, len(left)) and sum(map(_size, page)) < MAX_PAGE_BYTES:
+        while len(page) < min(limit, len(left)) and sum(map(size_of, page)) < MAX_PAGE_BYTES:
             page.append(left[len(page)])
         return Page(records=page, order=Order.NEWEST, next=_place(page[-1]) if len(page) < len(left) else None)
 
@@ -80,7 +80,3 @@ class MemoryOverview:
 
 def _place(record: Record) -> str:
     return f"{rfc3339(record.created_at)} {record.id}"
-
-
-def _size(record: Record) -> int:
-    return len(record.body) + len(record.result or b"")

@@ -51,3 +51,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     records: Sequence[Record]
     order: Order
     next: str | None = None
+
+
+def size_of(record: Record) -> int:
+    """What it counts of MAX_PAGE_BYTES."""
+    return len(record.body) + len(record.result or b"")

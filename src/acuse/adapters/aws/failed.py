@@ -18,9 +18,9 @@ from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.calls import code_of
 from acuse.adapters.aws.items import native_key, number, record_from, text
-from acuse.adapters.aws.listing import size_of, terms_of, time_of
+from acuse.adapters.aws.listing import terms_of, time_of
 from acuse.domain.errors import Misconfigured
-from acuse.domain.listing import MAX_PAGE_BYTES, Order, Page
+from acuse.domain.listing import MAX_PAGE_BYTES, Order, Page, size_of
 from acuse.domain.record import Key
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from acuse.adapters.aws.items import number, record_from, text
 from acuse.domain.errors import Misconfigured
-from acuse.domain.listing import MAX_PAGE_BYTES, Order, Page
+from acuse.domain.listing import MAX_PAGE_BYTES, Order, Page, size_of
 from acuse.domain.record import Key, rfc3339
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def scanned(table: Table, wanted: Filter, limit: int, after: str | None) -> Page
     condition, values = _condition(wanted)
     start = None if after is None else _key(after)
     items: list[Item] = []
-    looked_at, size = 0, limit
+    looked_at, piece = 0, limit
     while True:
-        more, start = table.scan(condition, values, (), size, start)
+        more, start = table.scan(condition, values, (), piece, start)
         items += more
-        looked_at += size
+        looked_at += piece
         if start is None or len(items) >= limit or looked_at >= LOOKED_AT:
             break
-        size = min(2 * size, LOOKED_AT)
+        piece = min(2 * piece, LOOKED_AT)
     records: list[Record] = []
     size = 0
     for item in items:
@@ -52,11 +52,6 @@ def scanned(table: Table, wanted: Filter, limit: int, after: str | None) -> Page
 def is_scanned(after: str | None) -> bool:
     """Whether it is where a page of a scan ended."""
     return after is not None and after.startswith("scan/")
-
-
-def size_of(record: Record) -> int:
-    """What it counts of the bytes of a page."""
-    return len(record.body) + len(record.result or b"")
 
 
 def terms_of(wanted: Filter) -> tuple[list[str], dict[str, Attribute]]:

@@ -11,7 +11,7 @@ from acuse.adapters.sqlite.rows import RECORD, micros, moment, record_from
 from acuse.domain.backlog import Backlog, Load, backlog_of
 from acuse.domain.delivery import LEASES
 from acuse.domain.errors import Misconfigured
-from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page
+from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page, size_of
 from acuse.domain.record import Record, Status
 from acuse.domain.tally import Tally
 
@@ -93,7 +93,7 @@ class SqliteOverview:
                     return Page(records=records, order=Order.NEWEST, next=f"{last.created_at}.{last.seq}")
                 record = record_from(connection.execute(GET, (place[1],)).fetchone())
                 records.append(record)
-                size += len(record.body) + len(record.result or b"")
+                size += size_of(record)
                 last = Place(*place)
         return Page(records=records, order=Order.NEWEST)
 
