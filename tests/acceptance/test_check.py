@@ -200,6 +200,13 @@ def test_to_be_reached_by_anyone_without_a_key_is_a_failure(data: Path) -> None:
     assert "1 in force" in levels(findings("--data", data, ACUSE_HOST="0.0.0.0"), Level.OK)["keys"]  # noqa: S104
 
 
+def test_that_every_key_is_revoked_is_a_warning(data: Path) -> None:
+    for command in ("new", "revoke"):
+        assert acuse("keys", command, "somebody", data=data).returncode == 0
+
+    assert "nobody is let in" in levels(findings("--data", data), Level.WARNING)["keys"]
+
+
 def test_actions_that_cannot_be_loaded_are_a_failure(data: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import nothing_of_that_name")
 

@@ -90,13 +90,16 @@ def _actions(service: Service) -> Iterator[Finding]:
 def _keys(service: Service) -> Finding:
     settings = service.settings
     try:
-        there = sum(key.revoked_at is None for key in service.keyring.keys())  # noqa: SIM118  (no dict)
+        known = service.keyring.keys()
     except AcuseError as error:
         if settings.is_exposed and (settings.table or (settings.data / DATABASE).exists()):
             return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")
-        there = 0
-    if there:
-        return Finding(Level.OK, "keys", f"{there} in force: every request needs one")
+        known = []
+    in_force = sum(key.revoked_at is None for key in known)
+    if in_force:
+        return Finding(Level.OK, "keys", f"{in_force} in force: every request needs one")
+    if known:
+        return Finding(Level.WARNING, "keys", "all are revoked, so nobody is let in: acuse keys new NAME")
     if not settings.is_exposed:
         return Finding(Level.OK, "keys", f"none is asked for, and {settings.host} is not reached from elsewhere")
     advice = f"{settings.host} can be reached by anyone, and there is no key: acuse keys new NAME"
