@@ -99,6 +99,21 @@ def test_what_is_no_json_is_told_as_text(value: object, told: object) -> None:
     assert line(record(value_=value))["value_"] == told
 
 
+@pytest.mark.parametrize(
+    ("message", "arguments", "told"),
+    [
+        ("%d of %s", ("a",), "%d of %s ['a']"),
+        ("%s", (Unspeakable(),), "%s ['(a Unspeakable that cannot be told)']"),
+        (Unspeakable(), (), "(a Unspeakable that cannot be told) []"),
+    ],
+    ids=["misfit", "argument", "message"],
+)
+def test_a_message_that_cannot_be_made_is_told_as_far_as_it_can(
+    message: object, arguments: tuple[object, ...], told: str
+) -> None:
+    assert line(record(message, *arguments))["event"] == told
+
+
 def test_what_is_ours_cannot_be_replaced() -> None:
     names = (*OURS - {"process"}, "exception", "stack", "_record", "_from_structlog", "_logger", "_name")
 
@@ -170,6 +185,21 @@ def test_lines_that_are_written_at_once_are_not_mixed(capfd: pytest.CaptureFixtu
     lines = [json.loads(one) for one in capfd.readouterr().err.splitlines()]
     assert len(lines) == 80
     assert all(len(set(one["text"] + "".join(one["more"]))) == 1 for one in lines)
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    handler = WholeLines()
+    handler.setFormatter(JsonFormatter())
+
+    def descend() -> None:
+        """Until there is no room on the stack to write a line, and then for another."""
+        handler.handle(record())
+        descend()
+
+    with pytest.raises(RecursionError):
+        descend()
+
+    assert {json.loads(one)["logger"] for one in capfd.readouterr().err.splitlines()} == {"of.it"}
 
 
 PROGRAM = """

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -63,20 +64,19 @@ class WholeLines(logging.Handler):
     """Writes each line to standard error in one go, for every process of the service writes there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """The line is written."""
-        try:
+        """The line is written. One that cannot be is lost: who logs must not fail, and what is said of it is no object."""
+        with suppress(Exception):
             line = f"{self.format(record)}\n".encode()
             while line:
                 line = line[os.write(STANDARD_ERROR, line) :]
-        except Exception:  # noqa: BLE001  (as every handler of logging does)
-            self.handleError(record)
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  (arguments that do not fit the message are still worth a line)
-        return f"{record.msg} {record.args}"
+        room = _Room(MAX_LINE)
+        return f"{room.value(record.msg)} {room.value(record.args)}"
 
 
 def _object(_logger: object, _name: str, told: EventDict) -> EventDict:
@@ -88,7 +88,7 @@ def _object(_logger: object, _name: str, told: EventDict) -> EventDict:
     line: dict[str, Any] = {
         "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
         "level": room.text(record.levelname),
-        "event": room.text(told.pop("event")),
+        "event": room.value(told.pop("event")),
         "logger": room.text(record.name),
         "process": record.process,
         **subject,
