@@ -64,7 +64,7 @@ class WholeLines(logging.Handler):
     """Writes each line to standard error in one go, for every process of the service writes there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """The line is written. One that cannot be is lost: who logs must not fail, and what is said of it is no object."""
+        """The line is written. One that cannot be is lost: what is said of it would be no object."""
         with suppress(Exception):
             line = f"{self.format(record)}\n".encode()
             while line:
