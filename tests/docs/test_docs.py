@@ -20,6 +20,7 @@ from acuse.domain.submission import MAX_DEPTH, MAX_DIGITS
 from acuse.entrypoints.api.problems import PROBLEMS
 from acuse.entrypoints.cli import app
 from tests.acceptance.service import Running
+from tests.docs.headings import slugs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -130,7 +131,21 @@ def test_every_source_file_is_short(file: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for path, place in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
+        if "://" in path:
+            continue
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_relative_to(ROOT), path
+        assert target.exists(), path
+        assert not place or place in slugs(target.read_text("utf-8")), place
 
-    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+def test_every_picture_is_shown_by_a_page() -> None:
+    shown = {
+        (page.parent / path).resolve()
+        for page in PAGES
+        for path in re.findall(r"\]\(([^)\s]+\.png)\)", page.read_text("utf-8"))
+    }
+
+    assert shown == set(ROOT.glob("docs/**/*.png"))

@@ -20,13 +20,11 @@ from infra.deployment import Profile as Chosen
 from infra.processing import RELAY_AGE, RELAY_ATTEMPTS, RELAY_SHARE
 from infra.service import OWN_MEMORY
 
-from tests.docs.headings import slugs
 from tests.docs.tables import (
     BULK,
     MARK,
     OTHER_REGION,
     PARTITION,
-    ROOT,
     Language,
     filled,
     need,
@@ -153,18 +151,6 @@ def test_both_languages_draw_the_same_picture_and_name_the_same_things_of_the_co
 
     assert arrows[0] == arrows[1]
     assert code[0] == code[1]
-
-
-@EITHER
-def test_every_link_of_the_proposal_leads_somewhere(language: Language) -> None:
-    found = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", TEXTS[language])
-
-    assert found
-    for path, place in found:
-        target = (language.file.parent / path).resolve() if path else language.file
-        assert target.is_relative_to(ROOT)
-        assert target.is_file()
-        assert not place or place in slugs(target.read_text("utf-8"))
 
 
 @EITHER

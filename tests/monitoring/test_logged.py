@@ -7,7 +7,6 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests.docs.headings import slugs
 from tests.monitoring.files import ROOT, RUNBOOK
 
 if TYPE_CHECKING:
@@ -67,13 +66,3 @@ def test_every_event_is_told_of_with_its_levels_and_no_other() -> None:
     assert set(told) == set(code)
     assert {name: levels for name, levels in told.items() if not code[name] <= levels} == {}
     assert not any(re.search(r"[%{]", name) for name in code), "a message is constant; what changes goes to `extra`"
-
-
-def test_every_link_of_the_page_leads_somewhere() -> None:
-    found = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", RUNBOOK.read_text())
-
-    assert found
-    for path, place in found:
-        target = (RUNBOOK.parent / path).resolve() if path else RUNBOOK
-        assert target.is_file(), path
-        assert not place or place in slugs(target.read_text()), place
