@@ -59,6 +59,17 @@ def test_counts_and_latency_are_those_of_the_last_five_minutes_until_now() -> No
     assert summary.latency.most.at_most == 5
 
 
+def test_what_was_counted_before_the_clock_was_set_back_is_not_what_came_lately() -> None:
+    ahead = -timedelta(hours=1)
+    summary = seen(
+        tally(-SPAN, ACCEPTED, 30), tally(ahead, FAILED, 8), tally(ahead, FINISHED, 9), tally(SPAN, FINISHED, 6)
+    )
+
+    assert (summary.accepted_rate, summary.finished_rate) == (0, 6 / 67)
+    assert (summary.lately.accepted, summary.lately.finished, summary.lately.failed) == (0, 6, 0)
+    assert judged(summary, {}) == Verdict(reasons=[])
+
+
 def test_the_picture_has_a_point_for_each_span_that_is_over() -> None:
     summary = seen(
         tally(PICTURE, ACCEPTED, 1),

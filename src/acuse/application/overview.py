@@ -90,6 +90,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def summed(tallies: Sequence[Tally], backlog: Backlog, now: datetime, known: Iterable[str] = ()) -> Summary:
     """The tallies since `now - PICTURE`, and the backlog, put together. `known`: actions that are named in any case."""
     end = span_of(now)
+    tallies = [tally for tally in tallies if tally.at <= end]  # A clock that was set back has left some ahead of it.
     whole = [tally for tally in tallies if end - PICTURE <= tally.at < end]
     minute = _counted(tallies, end - MINUTE)
     seconds = (now - end + MINUTE).total_seconds()
