@@ -9,11 +9,13 @@ from aws_cdk import aws_iam
 from acuse.adapters.aws.tallies import LANES, PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_kms, aws_sqs
 
     from infra.storage import StorageStack
+
+    Conditions = Mapping[str, Mapping[str, Sequence[str]]]
 
 API = ("BatchGetItem", "PartiQLInsert", "PutItem")
 WORK = ("BatchGetItem", "PartiQLInsert", "PartiQLUpdate", "UpdateItem")
@@ -30,6 +32,8 @@ LOOK_AT_QUEUE = ("GetQueueAttributes", "GetQueueUrl")
 RECEIVE = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueUrl", "ReceiveMessage")
 LEADING_KEYS = "dynamodb:LeadingKeys"
 """The partition keys that a call names: here, ids (DynamoDB guide, "Using IAM policy conditions")."""
+OF_REQUESTS = "-".join("?" * digits for digits in (8, 4, 4, 4, 12))
+"""Every id of a request has this form, and no other item's."""
 USE_KEY = (
     "Decrypt",
     "DescribeKey",
@@ -50,18 +54,17 @@ def on_table(role: aws_iam.IRole, storage: StorageStack, actions: Sequence[str])
 def on_tallies(role: aws_iam.IRole, storage: StorageStack) -> None:
     """The role may add to the tallies, and to nothing else in the table."""
     lanes = [f"{PREFIX}{lane}" for lane in range(LANES)]
-    _allow(role, "dynamodb", COUNT, storage.table.table_arn, {"ForAllValues:StringEquals": {LEADING_KEYS: lanes}})
+    _allow(role, "dynamodb", COUNT, storage.table.table_arn, _only("StringEquals", lanes))
     on_key(role, storage.key)
 
 
 def to_operators(policy: aws_iam.ManagedPolicy, storage: StorageStack, queue: aws_sqs.IQueue) -> None:
     """Who has it may look at everything, and run again what failed; and change no keys, nor what else is no request."""
-    no_own = {"ForAllValues:StringNotLike": {LEADING_KEYS: ["_*"]}}
     table = storage.table.table_arn
     policy.add_statements(
         _allowed("dynamodb", LOOK, table),
         _allowed("dynamodb", ["Query"], storage.index_arn),
-        _allowed("dynamodb", RETRY, table, no_own),
+        _allowed("dynamodb", RETRY, table, _only("StringLike", [OF_REQUESTS])),
         _allowed("sqs", LOOK_AT_QUEUE, queue.queue_arn),
         _allowed("cloudwatch", ["GetMetricStatistics"], "*"),
         *([_allowed("kms", USE_KEY, storage.key.key_arn)] if storage.key else []),
@@ -94,12 +97,17 @@ def on_key(role: aws_iam.IRole, key: aws_kms.IKey | None, actions: Sequence[str]
         _allow(role, "kms", actions, key.key_arn)
 
 
+def _only(operator: str, ids: Sequence[str]) -> Conditions:
+    """Only of such items. What names none would do for all of none, so it must name one (IAM guide, "Null")."""
+    return {f"ForAllValues:{operator}": {LEADING_KEYS: ids}, "Null": {LEADING_KEYS: "false"}}
+
+
 def _allow(
     role: aws_iam.IRole,
     service: str,
     actions: Sequence[str],
     resource: str,
-    conditions: dict[str, dict[str, list[str]]] | None = None,
+    conditions: Conditions | None = None,
 ) -> None:
     role.add_to_principal_policy(_allowed(service, actions, resource, conditions))
 
@@ -108,7 +116,7 @@ def _allowed(
     service: str,
     actions: Sequence[str],
     resource: str,
-    conditions: dict[str, dict[str, list[str]]] | None = None,
+    conditions: Conditions | None = None,
 ) -> aws_iam.PolicyStatement:
     return aws_iam.PolicyStatement(
         actions=[f"{service}:{action}" for action in actions], resources=[resource], conditions=conditions

@@ -23,6 +23,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import dynamodb
 from ministack.services.cloudformation import provisioners
 
+KEY = re.compile(r"""["']id["']\s*[:=]\s*\?""")
 STATEMENT = re.compile(
     r'\s*(?:(INSERT)\s+INTO|(UPDATE)|(DELETE)\s+FROM|(SELECT)\b.*?\bFROM)\s+"?([\w.-]+)', re.IGNORECASE | re.DOTALL
 )
@@ -94,10 +95,19 @@ def _authorize_by_keys() -> None:
 
     def told(body: bytes) -> dict[str, Any]:
         asked = json.loads(body or b"{}")
-        key = (asked.get("Key") or asked.get("Item") or {}).get("id")
-        return {**tell(body), **({"dynamodb:LeadingKeys": [key["S"]]} if key else {})}
+        keys = [item["id"]["S"] for name in ("Key", "Item") if (item := asked.get(name))]
+        keys += [_key(one) for one in asked.get("Statements", ())]
+        return {**tell(body), **({"dynamodb:LeadingKeys": keys} if keys else {})}
 
     iam_actions.dynamodb_service_context = told
+
+
+def _key(statement: dict[str, Any]) -> str:
+    """The id that it is about, which is always a parameter."""
+    text = statement["Statement"]
+    match = KEY.search(text)
+    assert match, text
+    return str(statement["Parameters"][text.count("?", 0, match.end()) - 1]["S"])
 
 
 def _authorize_batches() -> None:

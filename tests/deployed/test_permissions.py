@@ -171,8 +171,9 @@ def test_who_may_do_what_the_relay_may_writes_tallies_and_no_request(stage: Stag
 
 
 def test_an_operator_looks_and_retries_with_the_policy_of_the_stack_and_makes_no_keys(stage: Stage) -> None:
-    failed = stage.accept("misbehaves", how="refuses")
-    assert stage.ended(failed)["status"] == "failed"
+    failed, split = stage.accept("misbehaves", how="refuses"), stage.accept("sums", upto=1, bad=1)
+    assert {stage.ended(one, passing=1.0)["status"] for one in (failed, split)} == {"failed"}
+    table = stage.output(STORAGE, "TableName")
     identity = _user(stage.aws, "operator")
     with closing(stage.aws.client("iam")) as iam:
         iam.attach_user_policy(UserName="operator", PolicyArn=stage.output(SERVICE, "OperatorsPolicy"))
@@ -184,12 +185,19 @@ def test_an_operator_looks_and_retries_with_the_policy_of_the_stack_and_makes_no
         assert backend.overview.tallies(datetime.now(UTC) - SPAN) is not None
         assert {one.subject for one in backend.examine() if one.level is not Level.OK} <= NOT_MADE
         assert not any("may not see" in one.detail for one in backend.examine())
-        assert backend.store.reopen([failed["id"]]) == [True]
+        assert backend.store.reopen([failed["id"], split["id"]]) == [True, True]
         with pytest.raises(StoreUnavailable, match="AccessDenied"):
             backend.keyring.revoke("a", datetime.now(UTC))
         with pytest.raises(StoreUnavailable, match="AccessDenied"):
             backend.outbox.send([Message(id=failed["id"], action="misbehaves")], timedelta(0))
-    assert stage.ended(failed)["status"] == "failed"
+        dynamodb = calls.client("dynamodb", in_flight=1)
+        for id_ in ("_keys", "_tally0", "concurrency of alone"):
+            statement = f"""UPDATE "{table}" SET "a" = 1 WHERE "id" = ? AND "_part" = -1"""
+            with pytest.raises(ClientError, match="AccessDenied"):
+                dynamodb.batch_execute_statement(Statements=[{"Statement": statement, "Parameters": [{"S": id_}]}])
+            with pytest.raises(ClientError, match="AccessDenied"):
+                dynamodb.update_item(TableName=table, Key={"id": {"S": id_}, "_part": {"N": "-1"}})
+    assert {stage.ended(one, passing=1.0)["status"] for one in (failed, split)} == {"failed"}
 
 
 def _statements(templates: list[Template], role: str) -> list[dict[str, Any]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from infra.deployment import Deployment, Table
+from infra.grants import OF_REQUESTS
 
 from acuse.adapters.aws.tallies import LANES
 from tests.infra.stacks import Stacks, stacks
+from tests.requests import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,7 @@ WITH_RECORDS = WITH_MESSAGES | {
 }  # fmt: skip
 """A key of one's own (DynamoDB guide, "Authorizing use of your customer managed key")."""
 COUNT = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+NAMES_KEYS = {"Null": {"dynamodb:LeadingKeys": "false"}}
 LAMBDA = Deployment()
 UNDER_A_KEY = Deployment(table=Table(customer_key=True))
 
@@ -163,7 +167,7 @@ def test_the_relay_writes_nothing_but_tallies(deployment: Deployment) -> None:
         if policy["Roles"] == [{"Ref": roles(made)["relay"]}] and statement["Action"] == COUNT
     )
 
-    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": lanes}}
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": lanes}, **NAMES_KEYS}
 
 
 def operators(made: Stacks) -> list[dict[str, Any]]:
@@ -195,11 +199,21 @@ def test_an_operator_changes_requests_only_and_everything_but_a_metric_is_named(
             continue
         assert made.type_of(resource) in {"AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::KMS::Key"}
         if actions & {"dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"}:
-            assert statement["Condition"] == {"ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": ["_*"]}}
+            assert statement["Condition"] == {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [OF_REQUESTS]}, **NAMES_KEYS,
+            }  # fmt: skip
             assert actions == {"dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"}
         else:
             assert "Condition" not in statement
             assert not {one for one in actions if re.search("Delete|Insert|Put|Send|Update", one)}
+
+
+@pytest.mark.parametrize(
+    "id_", ["_keys", "_tally0", "concurrency of delay", f"concurrency of {new_id()}", f"{new_id()}0", ""]
+)
+def test_what_an_operator_may_change_has_the_id_of_a_request(id_: str) -> None:
+    assert fnmatchcase(new_id(), OF_REQUESTS)
+    assert not fnmatchcase(id_, OF_REQUESTS)
 
 
 def test_no_role_has_a_policy_that_is_written_elsewhere() -> None:
