@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = timedelta(seconds=0.1)
 FAILED = Filter(status=Status.FAILED)
+CHANGE = """UPDATE "{table}" SET "a" = 1 WHERE "id" = ? AND "_part" = -1"""
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ def test_an_operator_looks_and_retries_with_the_policy_of_the_stack_and_makes_no
             backend.outbox.send([Message(id=failed["id"], action="misbehaves")], timedelta(0))
         dynamodb = calls.client("dynamodb", in_flight=1)
         for id_ in ("_keys", "_tally0", "concurrency of alone"):
-            statement = f"""UPDATE "{table}" SET "a" = 1 WHERE "id" = ? AND "_part" = -1"""
+            statement = CHANGE.format(table=table)
             with pytest.raises(ClientError, match="AccessDenied"):
                 dynamodb.batch_execute_statement(Statements=[{"Statement": statement, "Parameters": [{"S": id_}]}])
             with pytest.raises(ClientError, match="AccessDenied"):
