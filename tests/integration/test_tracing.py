@@ -180,13 +180,35 @@ def test_where_they_switch_it_off_what_has_no_trace_gets_none(
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:port/v1/traces"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://it:s3cret@collector:port"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer s3cret"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, s3cret"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=s3cret;c=d"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=s3cret%0A"),
     ],
 )
-def test_what_they_cannot_mean_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_what_they_cannot_mean_is_refused_at_the_start_and_no_key_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(Misconfigured, match="spans"):
+    with pytest.raises(Misconfigured, match="spans") as raised:
         Tracing()
+
+    assert "s3cret" not in f"{raised.value} {caplog.text}"
+
+
+def test_the_key_of_a_receiver_is_sent_to_it_and_told_to_nobody_else(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", " authorization=Bearer s3cret,, x-key = a%2Cs3cret=")
+
+    spent(Tracing(), task())
+
+    assert [(one["authorization"], one["x-key"]) for one in receiver.headers] == [("Bearer s3cret", "a,s3cret=")]
+    assert "s3cret" not in caplog.text
+    told = examine_receiver({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url.replace("//", "//it:s3cret@")})
+    assert told.detail == f"somebody listens at {receiver.url}/v1/traces"
 
 
 def test_that_a_receiver_takes_nothing_is_not_said_of_every_batch(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from acuse.domain.errors import Misconfigured
 from acuse.domain.finding import Finding, Level
@@ -20,6 +21,10 @@ OTLP_OVER_HTTP = "http/protobuf"
 ENDPOINT = "http://localhost:4318"
 PORTS = {"http": 80, "https": 443}
 CONNECT_SECONDS = 2.0
+HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+_HEADER = re.compile(r"""[!#-'*+.^-z|~A-Z0-9-]+[ \t]*=[ !#-+.-:<-[\]-~-]*""")
+"""One of them, as the exporter takes it. What it does not take it would log, and that may be a key."""
+_CREDENTIALS = re.compile(r"[^/]*@")
 
 
 def receiver_of(environment: Mapping[str, str]) -> str | None:
@@ -35,6 +40,9 @@ def receiver_of(environment: Mapping[str, str]) -> str | None:
     of_all = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or ENDPOINT
     url = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or f"{of_all.removesuffix('/')}/v1/traces"
     _place(url)
+    for name in HEADERS:
+        if not all(map(_is_header, environment.get(name, "").split(","))):
+            raise Misconfigured(f"{name} is no list of name=value, with values as in a URL; spans cannot be sent so")
     return url
 
 
@@ -49,8 +57,17 @@ def examine_receiver(environment: Mapping[str, str]) -> Finding:
     try:
         socket.create_connection(_place(url), CONNECT_SECONDS).close()
     except OSError as error:
-        return Finding(Level.WARNING, "traces", f"they are lost until somebody takes them at {url}: {error}")
-    return Finding(Level.OK, "traces", f"somebody listens at {url}")
+        return Finding(Level.WARNING, "traces", f"they are lost until somebody takes them at {_shown(url)}: {error}")
+    return Finding(Level.OK, "traces", f"somebody listens at {_shown(url)}")
+
+
+def _is_header(text: str) -> bool:
+    return not text.strip() or (_HEADER.fullmatch(text.strip()) is not None and unquote(text).isprintable())
+
+
+def _shown(url: str) -> str:
+    """Without the name and the password that may be in it."""
+    return _CREDENTIALS.sub("", url, count=1)
 
 
 def _place(url: str) -> tuple[str, int]:
@@ -60,5 +77,5 @@ def _place(url: str) -> tuple[str, int]:
         if parts.hostname and parts.scheme in PORTS:
             return parts.hostname, parts.port or PORTS[parts.scheme]
     except ValueError as error:
-        raise Misconfigured(f"spans cannot be sent to {url}: {error}") from error
-    raise Misconfigured(f"spans cannot be sent to {url}: an address as {ENDPOINT} is wanted")
+        raise Misconfigured(f"spans cannot be sent to {_shown(url)}: {error}") from error
+    raise Misconfigured(f"spans cannot be sent to {_shown(url)}: an address as {ENDPOINT} is wanted")
