@@ -71,6 +71,17 @@ def test_everybody_can_use_the_pages(
     watches[1].troubles.clear()
 
 
+@pytest.mark.parametrize("width", [390, 768, 1024])
+def test_no_button_to_run_again_is_out_of_sight(busy: str, visit: Open, width: int) -> None:
+    page = visit(busy, viewport={"width": width, "height": 900})
+    for path in ("/", "/requests?status=failed"):
+        page.goto(f"{busy}{path}")
+        boxes = [button.bounding_box() for button in page.locator(".again").all()]
+
+        assert boxes
+        assert all(box and box["x"] + box["width"] < width for box in boxes), path
+
+
 def violations(page: Page, *rules: str) -> list[str]:
     """What axe finds, by rule and place. Without rules: by all that there are."""
     page.evaluate(Axe().axe_script)
