@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from acuse.domain.errors import StoreUnavailable
 from acuse.entrypoints.ops.overview_page import DASH
-from tests.integration.watched import added, ended, plain, watched
+from tests.integration.watched import AT_ONCE, added, ended, plain, watched
 from tests.requests import new_id
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def test_failures_are_the_verdict_and_can_be_run_again_from_there(backend: Backe
 
     read = plain(response)
     assert "Attention 1 of 1 request that ended in the last 5 min failed." in read
+    assert "Failed requests Last created first" in read, "which need not be the one that failed last"
     assert "20 s ago delay raised ValueError: no" in read
     assert f'href="/requests/{failed.id}"' in response.text
     assert f'method="post" action="/requests/{failed.id}/retry"' in response.text
@@ -69,6 +70,14 @@ def test_an_idle_service_is_well_though_nothing_is_known_of_its_latency(backend:
     assert "All is well Ready. Nothing finished in the last 5 min, and nothing failed." in read
     assert f"Median latency {DASH} nothing finished in 5 min" in read
     assert "Nothing waits and nothing runs." in read
+
+
+def test_what_waits_for_its_next_try_is_told_beside_its_bar(backend: Backend) -> None:
+    added(backend)
+    backend.queue.release(backend.queue.receive(1, AT_ONCE), timedelta(hours=1), charged=True)
+
+    with watched(backend) as (client, _):
+        assert "delay 1 delayed As a table" in plain(client.get("/"))
 
 
 def test_the_charts_are_told_in_words_and_as_tables(backend: Backend) -> None:

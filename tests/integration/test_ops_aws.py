@@ -29,7 +29,7 @@ def test_the_page_says_what_this_store_can_tell_and_why_not_the_rest(backend: Ba
         assert "delay raised ValueError: no" in read
         assert "Last failed first" in read
         assert 'title="The queue of this store counts all actions together."' in overview.text
-        assert "all actions 1 waiting, 0 running" in read
+        assert "all actions 1 waiting As a table" in read
 
         everything, failures = client.get("/requests"), client.get("/requests?status=failed")
         assert "3 requests, in no order" in plain(everything)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from acuse.application.duration import in_words
 from acuse.application.overview import LATELY, PICTURE, Share, Summary, Verdict, judged, silences
+from acuse.domain.listing import Order
 from acuse.domain.record import rfc3339
 from acuse.domain.tally import BOUNDS, SPAN
 from acuse.entrypoints.ops import words
@@ -97,7 +98,7 @@ def overview_view(seen: Seen, silent: Mapping[str, float]) -> OverviewView:
         drawings=[_throughput(summary), _durations(summary), _backlog(summary)],
         actions=summary.actions,
         failed=[_failed(record) for record in seen.failed],
-        order=seen.order.value.capitalize(),
+        order="Last created first" if seen.order is Order.NEWEST else seen.order.value.capitalize(),
     )
 
 
@@ -209,7 +210,7 @@ def _backlog(summary: Summary) -> Drawing:
     bars = [
         Bar(
             name=words.short(visible(name), MOST_NAMED),
-            said=f"{load.waiting:,} waiting, {load.running:,} running",
+            said=_said(load),
             pieces=[(load.running, "running"), (load.waiting, "waiting"), (load.delayed, "delayed")],
         )
         for name, load in busy[:MOST_BARS]
@@ -226,6 +227,12 @@ def _backlog(summary: Summary) -> Drawing:
         columns=("action", "waiting", "running", "delayed"),
         rows=rows,
     )
+
+
+def _said(load: Load) -> str:
+    """Two of the three at most: there is no room for more, and the bar and the table have all."""
+    counts = {"waiting": load.waiting, "running": load.running, "delayed": load.delayed}
+    return ", ".join([f"{count:,} {name}" for name, count in counts.items() if count][:2])
 
 
 def _size(load: Load) -> int:
