@@ -255,5 +255,9 @@ def _module(spec: str) -> ModuleType:
         raise Misconfigured(f"{spec} is not a Python file")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # As the import system does, so that what is half made is not found the next time.
+        raise
     return module

@@ -13,7 +13,9 @@ import msgspec
 import pytest
 
 from acuse.adapters.runners import ProcessRunner
+from acuse.bootstrap import load_catalogue
 from acuse.config import Settings
+from acuse.domain.errors import Misconfigured
 from acuse.domain.outcome import Again, Done, Outcome
 from acuse.entrypoints.runner import OOM_SCORE
 from tests.acceptance.service import Running, exists, until
@@ -26,6 +28,13 @@ TESTS = Path(__file__).parent.parent
 ACTIONS = (TESTS / "bad_actions.py", TESTS / "endless_actions.py")
 MAX_MEMORY = 256 << 20
 TIMED_OUT = ("timed-out", "stopped after its time limit of 0.5 s")
+
+WHOLE = """
+from acuse import Action
+
+class Whole(Action, tag="whole"):
+    def run(self) -> None: ...
+"""
 
 ENDS: dict[tuple[str, str], tuple[str, str]] = {
     ("bad", "raises"): ("raised", "ValueError: no"),
@@ -275,3 +284,14 @@ def test_a_lower_bound_that_was_there_before_is_kept() -> None:
     told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
 
     assert told.stdout == "500000000\n"
+
+
+def test_a_file_that_broke_off_is_not_taken_for_what_it_has_defined_by_then(tmp_path: Path) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(f"{WHOLE}\n1 / 0\n")
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match="ZeroDivisionError"):
+            load_catalogue([str(file)])
+
+    file.write_text(WHOLE)
+    assert "whole" in load_catalogue([str(file)])

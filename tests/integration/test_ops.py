@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from acuse.domain.errors import StoreUnavailable
+from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.entrypoints.ops.overview_page import DASH
-from tests.integration.watched import AT_ONCE, added, ended, plain, watched
+from tests.integration.watched import AT_ONCE, Watched, added, ended, ids, plain, watched
 from tests.requests import new_id
 
 if TYPE_CHECKING:
+    import pytest
+
+    from acuse.application.actions import Catalogue
     from tests.contract.backend import Backend
 
 
@@ -119,6 +122,20 @@ def test_of_a_store_that_is_away_the_page_says_so_and_the_lists_are_503(backend:
         assert client.get("/health/live").status_code == 200
 
         sources.overview, sources.store = backend.overview, backend.store
+
+
+def test_actions_that_cannot_be_loaded_hide_nothing_of_the_store(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unloadable(_: Watched) -> Catalogue:
+        raise Misconfigured("the actions in greet.py cannot be loaded")
+
+    sent = added(backend)
+    backend.pass_time(timedelta(seconds=20))
+    with watched(backend) as (client, _):
+        monkeypatch.setattr(Watched, "catalogue", property(unloadable), raising=False)
+        assert "delay 1 0 0 20 s ago 1 0 0" in plain(client.get("/"))
+        assert ids(client.get("/requests")) == [sent.id]
 
 
 def test_one_look_serves_all_who_watch(backend: Backend) -> None:

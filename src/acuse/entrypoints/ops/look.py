@@ -12,13 +12,15 @@ import msgspec
 
 from acuse.application.duration import in_words
 from acuse.application.overview import PICTURE, Summary, summed
-from acuse.domain.errors import AcuseError
+from acuse.domain.errors import AcuseError, Misconfigured
 from acuse.domain.listing import Filter, Order, Page
 from acuse.domain.record import Record, Status
 from acuse.domain.tally import SPAN
 from acuse.entrypoints.ops.shared import Shared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from acuse.entrypoints.ops.sources import Sources
     from acuse.ports import Overview
 
@@ -64,7 +66,7 @@ class Look:
             overview = self._sources.overview
             tallies = overview.tallies(now - PICTURE - SPAN)
             failed = self._failed(overview)
-            summary = summed(tallies, overview.backlog(), self._sources.clock.now(), self._sources.catalogue)
+            summary = summed(tallies, overview.backlog(), self._sources.clock.now(), known(self._sources))
         except AcuseError as error:
             log.warning("the overview was not seen", extra={"error": str(error)})
             return Seen(at=now, away=str(error))
@@ -81,3 +83,12 @@ class Look:
         if page.order is Order.NONE:
             self._scanned = page, monotonic() + SCAN_REST_SECONDS
         return page
+
+
+def known(sources: Sources) -> Iterable[str]:
+    """The actions that can be chosen; none where they cannot be loaded: the store can be looked at all the same."""
+    try:
+        return sources.catalogue
+    except Misconfigured as error:
+        log.warning("the actions are not known", extra={"error": str(error)})
+        return ()

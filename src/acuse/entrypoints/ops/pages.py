@@ -16,7 +16,7 @@ from starlette.routing import Route
 from acuse.domain.errors import Misconfigured
 from acuse.domain.submission import UUID
 from acuse.entrypoints.ops.list_page import ROWS, asked_for, list_view
-from acuse.entrypoints.ops.look import Look
+from acuse.entrypoints.ops.look import Look, known
 from acuse.entrypoints.ops.overview_page import overview_view
 from acuse.entrypoints.ops.record_page import page_of_parts, pages_of_parts, record_view
 
@@ -74,7 +74,7 @@ class Pages:
             if not UUID.fullmatch(id_):
                 raise HTTPException(400, "That is no id of a request: it has the form of a UUID.")
             return RedirectResponse(f"/requests/{id_}", 303)
-        actions = self._sources.catalogue
+        actions = known(self._sources)
         asked = asked_for(query)
         if asked.problems:
             return self._templates.page("requests", list_view(asked, actions), now, 400)
