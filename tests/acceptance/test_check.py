@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from acuse.adapters.clock import SystemClock
+from acuse.adapters.machine import examine_ports
 from acuse.adapters.sqlite.database import Database, schema_version
 from acuse.adapters.sqlite.examination import SCARCE, _locks, examine
 from acuse.adapters.sqlite.store import SqliteStore
@@ -112,6 +113,36 @@ def test_an_older_schema_will_be_brought_up_and_a_newer_one_is_a_failure(data: P
         assert told in levels(findings("--data", data, code=2 if level is Level.FAILURE else 0), level)["database"]
 
 
+@pytest.mark.parametrize("name", ["acuse.db", "acuse.db-wal"])
+def test_a_file_that_another_user_has_left_is_a_failure(data: Path, name: str) -> None:
+    database(data / "acuse.db", datetime.now(UTC))
+    (data / name).touch()
+    (data / name).chmod(0o400)
+
+    told = levels(findings("--data", data, before=UNPRIVILEGED, code=2), Level.FAILURE)
+
+    assert told == {"database": f"{data / name} may not be read and written to by this user"}
+
+
+def test_a_file_of_another_application_is_a_failure_and_an_empty_one_is_none(data: Path) -> None:
+    (data / "acuse.db").touch()
+    assert not [one for one in examined(data) if one.level is Level.FAILURE]
+
+    with closing(sqlite3.connect(data / "acuse.db")) as connection:
+        connection.execute("CREATE TABLE theirs (value)")
+    [found] = [one for one in examined(data) if one.level is Level.FAILURE]
+    assert "another application" in found.detail
+
+
+def test_a_folder_out_of_reach_is_a_failure(data: Path) -> None:
+    data.chmod(0o000)
+    found = findings(before=UNPRIVILEGED, code=2, ACUSE_DATA=str(data / "in"), ACUSE_HOST="0.0.0.0")  # noqa: S104
+    data.chmod(0o700)
+
+    assert levels(found, Level.FAILURE) == {"data folder": f"{data / 'in'}: Permission denied"}
+    assert "cannot be seen" in levels(found, Level.WARNING)["keys"]
+
+
 def test_a_folder_that_may_not_be_written_to_is_a_failure(data: Path) -> None:
     with read_only(data):
         found = findings("--data", data, before=UNPRIVILEGED, code=2)
@@ -191,6 +222,15 @@ def test_a_port_that_is_taken_is_a_warning_and_strictly_a_failure(data: Path) ->
         assert (
             port in levels(findings("--data", data, "--strict", code=2, ACUSE_PORT=port), Level.WARNING)["public plane"]
         )
+
+
+def test_one_port_for_both_planes_is_a_failure_and_so_is_an_address_elsewhere() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    found = examine_ports({"one": ("127.0.0.1", port), "other": ("127.0.0.1", port), "away": ("192.0.2.1", 0)})
+
+    assert [one.level for one in found] == [Level.OK, Level.FAILURE, Level.FAILURE]
 
 
 def test_to_be_reached_by_anyone_without_a_key_is_a_failure(data: Path) -> None:

@@ -133,6 +133,16 @@ def test_a_database_of_an_older_version_stays_as_it_is_for_the_service_that_runs
     assert told.stderr == "acuse: the database has schema 2: once acuse serve has begun here, it has 3\n"
 
 
+def test_what_is_no_database_of_this_version_is_said(kept: Kept) -> None:
+    kept.accepted()
+    told = ["the database has schema 99; this version of acuse knows 3\n", "is no database of acuse, or no longer"]
+    for pragma, said in zip(("user_version = 99", "application_id = 1"), told, strict=True):
+        with closing(sqlite3.connect(kept.folder / "acuse.db", isolation_level=None)) as file:
+            file.execute(f"PRAGMA {pragma}")
+        listed = kept.run("list")
+        assert (listed.returncode, listed.stdout, said in listed.stderr) == (2, "", True)
+
+
 def test_a_file_that_is_damaged_is_said_with_what_to_do(kept: Kept) -> None:
     (kept.folder / "acuse.db").write_bytes(b"no database" * 1_000)
 

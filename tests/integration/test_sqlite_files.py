@@ -307,6 +307,6 @@ def test_what_was_there_at_the_start_is_not_made_anew_by_a_process_that_comes_la
 
     path.parent.mkdir()
     path.touch()
-    with pytest.raises(Misconfigured, match="no longer the database"):
+    with pytest.raises(Misconfigured, match="no database of acuse"):
         service().store.add([record()])
     assert not path.stat().st_size

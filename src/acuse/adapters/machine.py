@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import resource
 import socket
 import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from acuse.domain.finding import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 TIME_ERROR = 5
 """What adjtimex(2) returns while nothing keeps the clock right."""
@@ -25,15 +31,23 @@ def examine_clock() -> Finding:
     return Finding(Level.OK, "clock", "the system keeps it right")
 
 
-def examine_port(subject: str, host: str, port: int) -> Finding:
-    """Whether something could listen there now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        detail = f"{host}:{port} cannot be listened on now: {error.strerror or error}"
-        return Finding(Level.WARNING, subject, f"{detail}. Is the service running already?")
-    return Finding(Level.OK, subject, f"{host}:{port} is free" if port else f"{host} is there")
+def examine_ports(planes: Mapping[str, tuple[str, int]]) -> Iterator[Finding]:
+    """Whether something could listen at all of them now."""
+    with ExitStack() as listening:
+        held: set[int] = set()
+        for subject, (host, port) in planes.items():
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                listening.enter_context(socket.create_server((host, port), family=family))
+            except OSError as error:
+                detail = f"{host}:{port} cannot be listened on: {error.strerror or error}"
+                if error.errno != errno.EADDRINUSE or port in held:
+                    yield Finding(Level.FAILURE, subject, detail)
+                else:
+                    yield Finding(Level.WARNING, subject, f"{detail}. Is the service running already?")
+            else:
+                held.add(port)
+                yield Finding(Level.OK, subject, f"{host}:{port} is free" if port else f"{host} is there")
 
 
 def examine_files(needed: int) -> Finding:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from acuse.adapters.machine import examine_clock, examine_files, examine_port
+from acuse.adapters.machine import examine_clock, examine_files, examine_ports
 from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
@@ -64,8 +64,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from service.examine()
     yield _keys(service)
     yield examine_clock()
-    yield examine_port("public plane", settings.host, settings.port)
-    yield examine_port("ops plane", settings.ops_host, settings.ops_port)
+    yield from examine_ports(
+        {"public plane": (settings.host, settings.port), "ops plane": (settings.ops_host, settings.ops_port)}
+    )
     yield examine_files(settings.max_connections + MAX_PARTING + SPARE_FILES)
 
 
@@ -90,9 +91,9 @@ def _actions(service: Service) -> Iterator[Finding]:
 def _keys(service: Service) -> Finding:
     settings = service.settings
     try:
-        known = service.keyring.keys()
-    except AcuseError as error:
-        if settings.is_exposed and (settings.table or (settings.data / DATABASE).exists()):
+        known = service.keyring.keys() if settings.table or (settings.data / DATABASE).exists() else []
+    except (AcuseError, OSError) as error:
+        if settings.is_exposed:
             return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")
         known = []
     in_force = sum(key.revoked_at is None for key in known)

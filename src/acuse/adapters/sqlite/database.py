@@ -250,9 +250,11 @@ class Database:
         if self._is_ours(connection):
             return
         version, known = _pragma(connection, "user_version"), len(self._steps)
-        if _pragma(connection, "application_id") == APPLICATION_ID and version < known:
+        if _pragma(connection, "application_id") != APPLICATION_ID:
+            raise Misconfigured(f"{self._path} is no database of acuse, or no longer the database that it was")
+        if version < known:
             raise Misconfigured(f"the database has schema {version}: once acuse serve has begun here, it has {known}")
-        raise Misconfigured("the file is no longer the database that it was")
+        raise Misconfigured(f"the database has schema {version}; this version of acuse knows {known}")
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if self._is_ours(connection):

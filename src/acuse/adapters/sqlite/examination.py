@@ -14,7 +14,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.damage import inspect, said
-from acuse.adapters.sqlite.database import schema_version
+from acuse.adapters.sqlite.database import APPLICATION_ID, schema_version
+from acuse.adapters.sqlite.place import beside
 from acuse.adapters.sqlite.rows import moment
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.domain.finding import Finding, Level
@@ -30,13 +31,18 @@ SCARCE = 1_073_741_824
 AHEAD_SECONDS = 1.0
 """How far a record may lie in the future before the clock is suspected."""
 
+TABLES = "SELECT count(*) FROM sqlite_master"
+VERSIONS = "application_id", "user_version"
 NEWEST = "SELECT max(created_at) FROM (SELECT created_at FROM record ORDER BY seq DESC LIMIT 1000)"
 
 
 def examine(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
     """What is found of the folder, its disk, and the database in it, which need not be there yet."""
     folder = file.parent
-    found = _folder(folder)
+    try:
+        found = _folder(folder)
+    except OSError as error:
+        found = Finding(Level.FAILURE, "data folder", f"{error.filename}: {error.strerror}")
     yield found
     if found.level is Level.FAILURE:
         return
@@ -58,7 +64,7 @@ def _folder(folder: Path) -> Finding:
     if mode & 0o077:
         advice = f"{folder} is open to other users of this machine (mode {mode:o}): chmod 700 keeps them out"
         return Finding(Level.WARNING, "data folder", advice)
-    return Finding(Level.OK, "data folder", f"{folder} is this user's alone")
+    return Finding(Level.OK, "data folder", f"{folder} is its owner's alone")
 
 
 def _nearest(folder: Path) -> Path:
@@ -116,17 +122,9 @@ def _locks(other: sqlite3.Connection) -> Finding:
     return Finding(Level.FAILURE, "locks", "two processes can write at once: the file system keeps no locks")
 
 
-def _schema(file: Path, schema: int) -> Finding:
-    known = schema_version()
-    if schema > known:
-        return Finding(Level.FAILURE, "database", f"{file} has schema {schema}; this version of acuse knows {known}")
-    size = f"{file.stat().st_size / 1e6:.1f} MB"
-    later = f"; its schema {schema} will be brought to {known}" if schema < known else ""
-    return Finding(Level.OK, "database", f"nothing wrong was found in {file} ({size}){later}")
-
-
 def _database(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
     try:
+        _permit(file)
         inspect(file, busy)
     except (Misconfigured, StoreUnavailable) as error:
         yield Finding(Level.FAILURE, "database", str(error))
@@ -138,12 +136,33 @@ def _database(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
         with closing(
             sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=busy.total_seconds())
         ) as one:
-            schema = one.execute("PRAGMA user_version").fetchone()[0]
-            newest = one.execute(NEWEST).fetchone()[0]
+            if not one.execute(TABLES).fetchone()[0]:
+                yield Finding(Level.OK, "database", f"{file} is empty, and will be made")
+                return
+            application, schema = (one.execute(f"PRAGMA {name}").fetchone()[0] for name in VERSIONS)
+            newest = one.execute(NEWEST).fetchone()[0] if application == APPLICATION_ID else None
     except sqlite3.Error as error:
         yield Finding(Level.FAILURE, "database", said(error, file))
         return
-    yield _schema(file, schema)
+    yield _schema(file, application, schema)
     if newest is not None and (moment(newest) - now).total_seconds() > AHEAD_SECONDS:
         ahead = f"the newest record is of {moment(newest):%Y-%m-%d %H:%M:%S} UTC, which has not come yet: set the clock"
         yield Finding(Level.WARNING, "clock", ahead)
+
+
+def _permit(file: Path) -> None:
+    """Another user may have made them, by a command."""
+    for name in (file, *beside(file)):
+        if name.exists() and not os.access(name, os.R_OK | os.W_OK):
+            raise Misconfigured(f"{name} may not be read and written to by this user")
+
+
+def _schema(file: Path, application: int, schema: int) -> Finding:
+    known = schema_version()
+    if application != APPLICATION_ID:
+        return Finding(Level.FAILURE, "database", f"{file} is a database of another application")
+    if schema > known:
+        return Finding(Level.FAILURE, "database", f"{file} has schema {schema}; this version of acuse knows {known}")
+    size = f"{file.stat().st_size / 1e6:.1f} MB"
+    later = f"; its schema {schema} will be brought to {known}" if schema < known else ""
+    return Finding(Level.OK, "database", f"nothing wrong was found in {file} ({size}){later}")

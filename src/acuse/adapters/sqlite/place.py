@@ -35,7 +35,7 @@ class Place:
     def __init__(self, path: Path) -> None:
         """Nothing is known yet. A folder is looked up by its name each time: it may be replaced, too."""
         self.file = path.absolute()
-        self._log, self._index = _beside(self.file)
+        self._log, self._index = beside(self.file)
         self._names = str(self.file), str(self._log)
         self._database_taken: Identity | None = None
         self._log_taken: Identity | None = None
@@ -47,7 +47,7 @@ class Place:
 
         Raises Displaced, and Misconfigured where to open it would lose what its log holds.
         """
-        self._log, self._index = _beside(self.file)
+        self._log, self._index = beside(self.file)
         # The log first: what is in it was written after the file was made.
         log_size = _size(self._log)
         size = _size(self.file)
@@ -70,7 +70,7 @@ class Place:
 
     def take(self) -> None:
         """What the names lead to now is what is open. All of it is there once something was read."""
-        self._log, self._index = _beside(self.file)
+        self._log, self._index = beside(self.file)
         database = self.file.stat()
         identity = database.st_dev, database.st_ino
         if self._database_taken not in {None, identity}:
@@ -121,7 +121,7 @@ class Place:
         )
 
 
-def _beside(file: Path) -> tuple[Path, Path]:
+def beside(file: Path) -> tuple[Path, Path]:
     """The log and its index. SQLite has them where the file is, not where a link to it is."""
     real = file.resolve()
     return real.with_name(f"{real.name}-wal"), real.with_name(f"{real.name}-shm")
