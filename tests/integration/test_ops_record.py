@@ -128,6 +128,8 @@ def test_a_failed_request_is_run_again_and_the_page_says_so(backend: Backend) ->
         assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/{failed.id}?said=again")
         assert backend.store.get([failed.id])[failed.id].status is Status.ACCEPTED
         assert "It was accepted again, and queued." in plain(client.get(answer.headers["location"]))
+        ended(backend, failed, detail="no")
+        assert "It was accepted again, and has failed again." in plain(client.get(answer.headers["location"]))
 
 
 def test_a_request_that_is_not_failed_any_more_stays_as_it_is(backend: Backend) -> None:

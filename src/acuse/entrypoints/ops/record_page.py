@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from acuse.domain.record import Part, Record
 
-SAID = {
-    "again": "It was accepted again, and queued.",
-    "not-failed": "Nothing was done: it was no longer failed, or its parts are being purged.",
+AGAIN = {
+    Status.ACCEPTED: "It was accepted again, and queued.",
+    Status.FINISHED: "It was accepted again, and has finished.",
+    Status.FAILED: "It was accepted again, and has failed again.",
 }
-"""What came of running it again, by the word in the address."""
+NOT_FAILED = "Nothing was done: it was no longer failed, or its parts are being purged."
 
 LOOKS = (Status.FINISHED, Status.FAILED, Status.ACCEPTED)
 
@@ -96,7 +97,7 @@ def pages_of_parts(record: Record) -> int:
 def record_view(
     record: Record, parts: Mapping[Key, Part], number: int, now: datetime, said: str | None = None
 ) -> RecordView:
-    """The view of the request, with that page of its parts. `said`: a word of SAID."""
+    """The view of the request, with that page of its parts. `said`: what came of running it again."""
     error = record.error
     return RecordView(
         id=record.id,
@@ -111,7 +112,7 @@ def record_view(
         attempts=record.attempts,
         traceparent=record.traceparent,
         parts=_parts(record, parts, number, now) if pages_of_parts(record) else None,
-        said=SAID.get(said or ""),
+        said={"again": AGAIN[record.status], "not-failed": NOT_FAILED}.get(said or ""),
         is_failed=record.status is Status.FAILED,
         is_live=record.status is Status.ACCEPTED,
     )
