@@ -113,6 +113,7 @@ def _store(measured: Metrics) -> list[GraphWidget]:
     throttled = {
         "writes": measured.of_table("WriteThrottleEvents"),
         "reads": measured.of_table("ReadThrottleEvents"),
+        "writes, for the index of what failed": measured.of_index("WriteThrottleEvents"),
     }
     return [
         graph(

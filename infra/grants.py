@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import aws_iam
 
-from acuse.adapters.aws.tallies import LANES, PREFIX
+from acuse.adapters.aws.tallies import IDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +53,7 @@ def on_table(role: aws_iam.IRole, storage: StorageStack, actions: Sequence[str])
 
 def on_tallies(role: aws_iam.IRole, storage: StorageStack) -> None:
     """The role may add to the tallies, and to nothing else in the table."""
-    lanes = [f"{PREFIX}{lane}" for lane in range(LANES)]
-    _allow(role, "dynamodb", COUNT, storage.table.table_arn, _only("StringEquals", lanes))
+    _allow(role, "dynamodb", COUNT, storage.table.table_arn, _only("StringEquals", IDS))
     on_key(role, storage.key)
 
 
@@ -99,7 +98,7 @@ def on_key(role: aws_iam.IRole, key: aws_kms.IKey | None, actions: Sequence[str]
 
 def _only(operator: str, ids: Sequence[str]) -> Conditions:
     """Only of such items. What names none would do for all of none, so it must name one (IAM guide, "Null")."""
-    return {f"ForAllValues:{operator}": {LEADING_KEYS: ids}, "Null": {LEADING_KEYS: "false"}}
+    return {f"ForAllValues:{operator}": {LEADING_KEYS: [*ids]}, "Null": {LEADING_KEYS: "false"}}
 
 
 def _allow(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from aws_cdk import Duration, aws_cloudwatch
 from aws_cdk.aws_cloudwatch import MathExpression as Math
 
+from acuse.adapters.aws.failed import INDEX
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -93,6 +95,10 @@ class Metrics(NamedTuple):
     def of_table(self, name: str, statistic: str = "Sum", **dimensions: str) -> aws_cloudwatch.Metric:
         """Of the records."""
         return _metric("AWS/DynamoDB", name, statistic, TableName=self.storage.table.table_name, **dimensions)
+
+    def of_index(self, name: str, statistic: str = "Sum") -> aws_cloudwatch.Metric:
+        """Of the index of what failed, which is not in what is counted of the table."""
+        return self.of_table(name, statistic, GlobalSecondaryIndexName=INDEX)
 
     def system_errors(self) -> Math:
         """Answers of DynamoDB that say the fault is its own."""

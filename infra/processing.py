@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration, RemovalPolicy, aws_lambda, aws_sqs
 from constructs import Construct
 
+from acuse.adapters.aws.tallies import IDS as TALLIES
 from infra import grants, nag
 from infra.function import Function
 
@@ -33,9 +34,10 @@ RELAY_AGE = Duration.hours(20)
 """A stream forgets after a day. What is told of before that can be sent again by `acuse requeue`."""
 OF_INTEREST = {
     "eventName": ["INSERT", "MODIFY"],
-    "dynamodb": {"NewImage": {"status": {"S": [{"exists": True}]}}},
+    "dynamodb": {"Keys": {"id": {"S": [{"anything-but": TALLIES}]}}},
 }
-"""Of the changes of the table. Only requests and parts have a status: what the relay itself writes does not call it."""
+"""Of the changes of the table: what the relay itself writes does not call it. All else does, so that a relay that is
+not called while others write is one that should have been."""
 DEAD_BATCH = 10
 PARTLY = ["ReportBatchItemFailures"]
 _Source = aws_lambda.CfnEventSourceMapping

@@ -44,6 +44,7 @@ KNOWN = {
             "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html",
             "ConsumedReadCapacityUnits ConsumedWriteCapacityUnits ReadThrottleEvents WriteThrottleEvents",
             "TableName",
+            "TableName GlobalSecondaryIndexName",
         ),
         _known(
             "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html",

@@ -31,6 +31,9 @@ def assert_there(metric: Metric, made: Stacks) -> None:
     for name, value in metric.dimensions.items():
         if name == "Operation":
             assert value in OPERATIONS, metric
+        elif name == "GlobalSecondaryIndexName":
+            [table] = Stacks(made.storage, {}).of_type("AWS::DynamoDB::Table").values()
+            assert value in [one["IndexName"] for one in table["GlobalSecondaryIndexes"]], metric
         elif name == "service":
             functions = made.of_type("AWS::Lambda::Function").values()
             relay = next(one for one in functions if one["Handler"].endswith(".relay.handler"))

@@ -185,13 +185,15 @@ class TestProcessing:
         assert made.type_of(found["DestinationConfig"]["OnFailure"]["Destination"]) == "AWS::SQS::Queue"
         assert "FunctionResponseTypes" not in found
 
-    def test_what_is_removed_and_what_is_no_request_do_not_call_the_relay(self, made: Stacks) -> None:
-        """Least of all what it writes itself."""
+    def test_what_is_removed_and_what_the_relay_writes_itself_do_not_call_it_and_all_else_does(
+        self, made: Stacks
+    ) -> None:
+        """For an alarm says that it is silent when the table is written to and it is not called."""
         [pattern] = source(made, "relay")["FilterCriteria"]["Filters"]
 
         assert json.loads(pattern["Pattern"]) == {
             "eventName": ["INSERT", "MODIFY"],
-            "dynamodb": {"NewImage": {"status": {"S": [{"exists": True}]}}},
+            "dynamodb": {"Keys": {"id": {"S": [{"anything-but": ["_tally0", "_tally1", "_tally2", "_tally3"]}]}}},
         }
 
     @pytest.mark.parametrize(("module", "name"), [("worker", "Queue"), ("dead_letters", "DeadLetters")])

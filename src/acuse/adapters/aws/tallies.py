@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PREFIX = "_tally"
 """What the ids of these items begin with, followed by the lane."""
 LANES = 4
+IDS = tuple(f"{PREFIX}{lane}" for lane in range(LANES))
 AHEAD = 4 * SPAN
 """How far a clock that stamps records may be ahead of that of those who look."""
 SPANS = (KEPT + AHEAD) // SPAN + 2
@@ -50,7 +51,7 @@ class Tallies:
         """Nothing is called yet."""
         self._client = client
         self._table = table
-        self._id = f"{PREFIX}{lane % LANES}"
+        self._id = IDS[lane % LANES]
         self._latest: datetime | None = None
 
     def add(self, tallies: Iterable[Tally]) -> None:
@@ -108,13 +109,13 @@ class Tallies:
 def tallied(table: Table, since: datetime, now: datetime) -> list[Tally]:
     """What was counted in the spans that began then or later. What was added in the last moment may be missing."""
     first = max(since, span_of(now - KEPT))
-    reads = [(lane, *ends) for lane in range(LANES) for ends in _ranges(first, now)]
+    reads = [(id_, *ends) for id_ in IDS for ends in _ranges(first, now)]
     items = table.each(lambda read: _read(table, *read), reads)
     return [tally for item in items if moment(item["at"]) >= first for tally in _tallies(item)]
 
 
-def _read(table: Table, lane: int, low: int, high: int) -> list[Item]:
-    values = {"id": text(f"{PREFIX}{lane}"), "low": number(low), "high": number(high)}
+def _read(table: Table, id_: str, low: int, high: int) -> list[Item]:
+    values = {"id": text(id_), "low": number(low), "high": number(high)}
     return list(table.query("#id = :id AND #_part BETWEEN :low AND :high", values))
 
 
