@@ -140,6 +140,7 @@ def test_deep_and_wide_json_is_shown_as_it_is(backend: Backend) -> None:
         (b'{"a":[1,2],"b":"\\u202e\\n"}', '{\n  "a": [\n    1,\n    2\n  ],\n  "b": "\\u202e\\n"\n}'),
         ('"é \U0001f600"'.encode(), '"é \U0001f600"'),
         (b"not json", "not json"),
+        (b"[" * 5_000 + b"]" * 5_000, "[" * 5_000 + "]" * 5_000),
         (b"\xff\xfe{}", "{}"),
     ],
 )

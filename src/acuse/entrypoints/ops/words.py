@@ -74,7 +74,7 @@ def json(value: bytes) -> Shown:
     """The JSON over lines, cut at the bound."""
     try:
         whole = value if len(value) > MOST_FORMATTED else msgspec.json.format(value)
-    except msgspec.DecodeError:  # A damaged file may hold anything.
+    except (msgspec.DecodeError, RecursionError):  # A damaged file may hold anything, and an action may nest deeply.
         whole = value
     return _cut(whole[: 4 * MOST_SHOWN + 4].decode(errors="ignore"), len(value), more=len(whole) > 4 * MOST_SHOWN)
 
