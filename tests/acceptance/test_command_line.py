@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 from tests.acceptance.kept import Kept
 from tests.acceptance.service import acuse
+from tests.integration.disk import UNPRIVILEGED
 
 BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}
 """As Python writes where nobody says otherwise: what was printed last, at the end."""
@@ -131,6 +134,35 @@ def test_a_database_of_an_older_version_stays_as_it_is_for_the_service_that_runs
 
     assert (told.returncode, found) == (2, (2,))
     assert told.stderr == "acuse: the database has schema 2: once acuse serve has begun here, it has 3\n"
+
+
+def test_what_may_not_be_reached_or_written_to_is_said_in_one_line(kept: Kept) -> None:
+    kept.failed()
+    for path, mode, command in ((kept.folder / "acuse.db", 0o400, "retry --failed"), (kept.folder, 0o000, "list")):
+        path.chmod(mode)
+        told = subprocess.run(
+            [*UNPRIVILEGED, sys.executable, "-m", "acuse", *command.split()],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "ACUSE_DATA": str(kept.folder)},
+        )
+        kept.folder.chmod(0o700)
+        assert (told.returncode, told.stdout) == (3, "")
+        assert re.fullmatch(r"acuse: .*(readonly|Permission denied).*\n", told.stderr)
+
+
+def test_json_is_in_utf_8_whatever_the_system_writes(kept: Kept) -> None:
+    [id_] = kept.failed(note="\u00fc")
+
+    told = subprocess.run(
+        [sys.executable, "-m", "acuse", "show", id_, "--data", str(kept.folder)],
+        check=False,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+
+    assert json.loads(told.stdout.decode("utf-8"))["note"] == "\u00fc"
 
 
 def test_what_is_no_database_of_this_version_is_said(kept: Kept) -> None:

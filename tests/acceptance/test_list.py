@@ -104,7 +104,7 @@ def test_an_interrupt_tells_where_to_go_on(kept: Kept) -> None:
 def test_on_a_terminal_it_is_a_table_as_wide_as_that(kept: Kept) -> None:
     [id_] = kept.failed(action="a-rather-long-name-of-an-action")
 
-    wide, narrow = (on_terminal("list", "--data", kept.folder, columns=columns) for columns in (130, 80))
+    wide, narrow, close = (on_terminal("list", "--data", kept.folder, columns=columns) for columns in (130, 80, 60))
 
     assert re.search(
         rf"{id_} +a-rather-long-name-of-an-action +failed +1 +2026-01-01 00:00:00Z +1.5 s +raised",
@@ -112,6 +112,7 @@ def test_on_a_terminal_it_is_a_table_as_wide_as_that(kept: Kept) -> None:
     )
     assert max(len(line) for line in COLOURS.sub("", narrow).splitlines()) <= 80
     assert id_ in narrow
+    assert re.search(rf"{id_} +a-rather-long +failed", re.sub(r"(?<=long)\S*", "", COLOURS.sub("", close)))
     assert "\x1b[1;31mfailed" in wide
 
 
@@ -119,10 +120,10 @@ def test_no_colour_is_used_where_none_is_wanted(kept: Kept) -> None:
     kept.failed()
 
     without = on_terminal("list", "--data", kept.folder, NO_COLOR="1")
-    piped = kept.run("list")
+    piped = kept.run("list", env={**os.environ, "FORCE_COLOR": "1"})
 
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", without)
-    assert "\x1b" not in piped.stdout + piped.stderr
+    assert (piped.stdout.count("\t"), "\x1b" in piped.stdout + piped.stderr) == (7, False)
 
 
 @pytest.mark.parametrize("form", ["table", "json"])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
 from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Form, Queue, Store, settings_with
+from acuse.entrypoints.terminal import console_of
 from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ def _tell(findings: Sequence[Finding], form: Form) -> None:
         for one in findings:
             print(msgspec.json.encode(one).decode())
         return
-    console = Console()
-    if not console.is_terminal:
+    told = console_of()
+    if not told.is_terminal:
         for one in findings:
             print(f"{one.level:8} {one.subject:13} {visible(one.detail)}")
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for one in findings:
         table.add_row(Text(one.level, STYLES[one.level]), Text(one.subject), Text(visible(one.detail), overflow="fold"))
-    console.print(table)
+    told.print(table)

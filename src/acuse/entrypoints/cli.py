@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import logging
 import os
 import sys
 from typing import Any
@@ -46,6 +48,8 @@ class Commands(TyperGroup):
         except AcuseError as error:
             leave(REFUSED, str(error))
         except OSError as error:
+            if error.filename is not None:
+                leave(UNAVAILABLE, f"{os.fsdecode(error.filename)}: {error.strerror}")
             if error.errno not in UNWRITABLE:
                 raise
             # Else Python would complain when it writes what is left, as it ends.
@@ -84,4 +88,10 @@ def main() -> None:
         if getattr(sys, name) is None:
             # The lowest that is free, which is that one.
             setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # JSON is in UTF-8; a terminal may know less.
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
+    logging.getLogger("acuse").addHandler(logging.NullHandler())  # A command says itself what went wrong.
     app()

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,11 +20,13 @@ from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_o
 from acuse.entrypoints.ops.words import ago
 from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Form, Store, existing, leave
 from acuse.entrypoints.steps import counted, once_interrupted
-from acuse.entrypoints.terminal import say, seen
+from acuse.entrypoints.terminal import console_of, say, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from rich.console import Console
 
     from acuse.domain.listing import Order
     from acuse.domain.record import Record
@@ -36,8 +37,8 @@ GATHERED = 1_000
 """Rows of one table on a terminal, whose columns are as wide as they need."""
 LIMIT = re.compile(r"[0-9]{1,18}")
 ABSENT = "-"
-ROOMY = 118
-"""Columns of a terminal from which on there is room for whole times."""
+ROOMY, MEDIUM, CLOSE = 118, 80, 54
+"""Columns of a terminal from which on there is room for whole times, for ages, and for an id on one line."""
 
 
 def limit_of(text: str) -> int | None:
@@ -113,8 +114,7 @@ def _told(found: int, order: Order | None, after: str | None) -> str:
 def _listed(form: Form, now: datetime) -> Listed:
     if form is Form.JSON:
         return _Lines()
-    console = Console()
-    return _Table(console, now) if console.is_terminal else _Columns()
+    return _Table(console_of(), now) if sys.stdout.isatty() else _Columns()
 
 
 class _Lines:
@@ -163,7 +163,7 @@ class _Table:
         self._console = console
         self._now = now
         self._rows: list[Record] = []
-        self._search = Console(stderr=True).status("")
+        self._search = console_of(stderr=True).status("")
         self._pages = 0
 
     def add(self, records: Sequence[Record]) -> None:
@@ -183,19 +183,21 @@ class _Table:
 
     def _print(self, records: Sequence[Record]) -> None:
         self._search.stop()
-        roomy = self._console.width >= ROOMY
+        width = self._console.width
+        roomy, medium = width >= ROOMY, width >= MEDIUM
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("id", no_wrap=True)
+        table.add_column("id", no_wrap=width >= CLOSE, overflow="fold")
         table.add_column("action", overflow="fold", min_width=6)
         table.add_column("status", no_wrap=True)
         if roomy:
             table.add_column("attempts", justify="right")
-        table.add_column("created", no_wrap=True)
-        table.add_column("took", no_wrap=True, justify="right")
-        table.add_column("reason", overflow="fold", min_width=6)
+        if medium:
+            table.add_column("created", no_wrap=True)
+            table.add_column("took", no_wrap=True, justify="right")
+            table.add_column("reason", overflow="fold", min_width=6)
         for record in records:
             took = "" if record.finished_at is None else in_words(record.finished_at - record.created_at)
-            table.add_row(
+            cells = [
                 Text(record.id),
                 Text(seen(record.action)),
                 Text(record.status, STYLES[record.status]),
@@ -203,5 +205,6 @@ class _Table:
                 f"{record.created_at:%Y-%m-%d %H:%M:%S}Z" if roomy else ago(record.created_at, self._now),
                 took if roomy else " ".join(took.split()[:2]),
                 "" if record.error is None else record.error.reason,
-            )
+            ]
+            table.add_row(*cells[: len(table.columns)])
         self._console.print(table)

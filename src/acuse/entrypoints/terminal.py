@@ -15,15 +15,21 @@ def say(text: str, *, end: str = "\n") -> None:
     print(visible(text) if sys.stdout.isatty() else text, end=end)
 
 
+def console_of(*, stderr: bool = False) -> Console:
+    """For people, if it leads to a terminal. FORCE_COLOR, which is set where much is built, makes none of a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, force_terminal=stream.isatty())
+
+
 def progress(*columns: ProgressColumn, prints: bool, transient: bool = False) -> Progress:
     """Shown on standard error, where that is a terminal. What is printed meanwhile stays where it was meant to go.
 
     `prints`: if that is the same terminal, it tells enough.
     """
-    console = Console(stderr=True)
-    hidden = not console.is_terminal or (prints and sys.stdout.isatty())
+    told = console_of(stderr=True)
+    hidden = not told.is_terminal or (prints and sys.stdout.isatty())
     return Progress(
-        *columns, console=console, transient=transient, disable=hidden, redirect_stdout=False, redirect_stderr=False
+        *columns, console=told, transient=transient, disable=hidden, redirect_stdout=False, redirect_stderr=False
     )
 
 

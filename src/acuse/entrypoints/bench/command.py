@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from acuse.domain.errors import Misconfigured
 from acuse.entrypoints.options import INTERRUPTED, REFUSED, Actions, Data, leave, settings_with
+from acuse.entrypoints.terminal import console_of
 
 if TYPE_CHECKING:
     from acuse.entrypoints.bench.figures import Figures, Spread
@@ -51,7 +51,7 @@ def bench(
     place = next(one for one in (settings.data, *settings.data.parents) if one.is_dir())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # Else the folder would stay.
     try:
-        with Console(stderr=True).status("the disk") as status:
+        with console_of(stderr=True).status("the disk") as status:
             sync = spread(sync_times(place))
             found = dict(measured(settings, place, members, seconds, connections, status.update))
     except KeyboardInterrupt:
@@ -77,10 +77,10 @@ def _members(text: str) -> dict[str, object]:
 def _tell(found: dict[str, Figures], sync: Spread, file: Path | None) -> None:
     from acuse.entrypoints.bench.report import bars, chart, table  # noqa: PLC0415
 
-    console = Console()
-    console.print(table(found, sync))
+    told = console_of()
+    told.print(table(found, sync))
     for name, one in found.items():
-        console.print()
-        console.print(bars(name, one, console))
+        told.print()
+        told.print(bars(name, one, told))
     if file is not None:
         file.write_text(chart(found), "utf-8")
