@@ -15,6 +15,7 @@ from acuse.domain.finding import Finding, Level
 from tests.aws.faults import Broken, Denied, FaultProxy
 from tests.aws.stage import Stage, closed_port
 from tests.clock import SetClock
+from tests.contract.aws import create_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +159,31 @@ def test_a_stream_without_old_images_an_index_on_something_else_and_time_to_live
     found = levels(examined(name, stage.name))
 
     assert [found[one] for one in ("table", "stream", "index", "time to live")] == [Level.OK, *[Level.FAILURE] * 3]
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.mark.usefixtures("at")
+@pytest.mark.parametrize(
+    ("projection", "level"),
+    [
+        ({"ProjectionType": "ALL"}, Level.OK),
+        ({"ProjectionType": "INCLUDE", "NonKeyAttributes": ["created_at", "status", "action"]}, Level.OK),
+        ({"ProjectionType": "INCLUDE", "NonKeyAttributes": ["created_at"]}, Level.FAILURE),
+        ({"ProjectionType": "KEYS_ONLY"}, Level.FAILURE),
+    ],
+    ids=["all", "more", "less", "keys"],
+)
+def test_an_index_must_include_what_failed_requests_are_found_by(
+    stage: Stage, projection: dict[str, Any], level: Level
+) -> None:
+    dynamodb, name = stage.aws.client("dynamodb"), f"other-{uuid.uuid4()}"
+    create_table(dynamodb, name)
+    [index] = dynamodb.describe_table(TableName=name)["Table"]["GlobalSecondaryIndexes"]
+    made = {"IndexName": "failed", "KeySchema": index["KeySchema"], "Projection": projection}
+    for change in ({"Delete": {"IndexName": "failed"}}, {"Create": made}):
+        dynamodb.update_table(TableName=name, GlobalSecondaryIndexUpdates=[change])
+
+    assert levels(examined(name, stage.name))["index"] is level
     dynamodb.delete_table(TableName=name)
 
 

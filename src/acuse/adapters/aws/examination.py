@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from acuse.adapters.aws.calls import code_of, is_passing, patiently
-from acuse.adapters.aws.failed import FAILED_AT, INDEX, SHARD
+from acuse.adapters.aws.failed import FAILED_AT, INDEX, PROJECTED, SHARD
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 from acuse.domain.finding import Finding, Level
 
@@ -162,6 +162,10 @@ def _index(index: Mapping[str, Any] | None) -> Finding:
         return Finding(Level.WARNING, "index", advice)
     if [one["AttributeName"] for one in index["KeySchema"]] != [SHARD, FAILED_AT]:
         advice = f"`{INDEX}` has other keys than `{SHARD}` and `{FAILED_AT}`: what failed cannot be listed by it"
+        return Finding(Level.FAILURE, "index", advice)
+    included = index["Projection"]
+    if included["ProjectionType"] != "ALL" and not {*PROJECTED} <= {*included.get("NonKeyAttributes", ())}:
+        advice = f"`{INDEX}` does not include `{'` and `'.join(PROJECTED)}`: what failed is not found by them"
         return Finding(Level.FAILURE, "index", advice)
     status = index.get("IndexStatus", "ACTIVE")
     if status not in {"ACTIVE", "UPDATING"}:
