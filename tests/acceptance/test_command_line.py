@@ -153,7 +153,7 @@ def test_what_may_not_be_reached_or_written_to_is_said_in_one_line(kept: Kept) -
 
 
 def test_json_is_in_utf_8_whatever_the_system_writes(kept: Kept) -> None:
-    [id_] = kept.failed(note="\u00fc")
+    [id_] = kept.failed(detail="\u00fc")
 
     told = subprocess.run(
         [sys.executable, "-m", "acuse", "show", id_, "--data", str(kept.folder)],
@@ -162,7 +162,7 @@ def test_json_is_in_utf_8_whatever_the_system_writes(kept: Kept) -> None:
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
 
-    assert json.loads(told.stdout.decode("utf-8"))["note"] == "\u00fc"
+    assert json.loads(told.stdout.decode("utf-8"))["error"]["detail"] == "\u00fc"
 
 
 def test_what_is_no_database_of_this_version_is_said(kept: Kept) -> None:
