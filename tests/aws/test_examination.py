@@ -178,10 +178,15 @@ def test_an_index_must_include_what_failed_requests_are_found_by(
 ) -> None:
     dynamodb, name = stage.aws.client("dynamodb"), f"other-{uuid.uuid4()}"
     create_table(dynamodb, name)
-    [index] = dynamodb.describe_table(TableName=name)["Table"]["GlobalSecondaryIndexes"]
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    [index] = table["GlobalSecondaryIndexes"]
     made = {"IndexName": "failed", "KeySchema": index["KeySchema"], "Projection": projection}
     for change in ({"Delete": {"IndexName": "failed"}}, {"Create": made}):
-        dynamodb.update_table(TableName=name, GlobalSecondaryIndexUpdates=[change])
+        dynamodb.update_table(
+            TableName=name,
+            AttributeDefinitions=table["AttributeDefinitions"],
+            GlobalSecondaryIndexUpdates=[change],
+        )
 
     assert levels(examined(name, stage.name))["index"] is level
     dynamodb.delete_table(TableName=name)
