@@ -80,11 +80,21 @@ def test_a_request_that_is_not_taken_is_an_error(place: Path, request_: str, sai
     assert list(place.iterdir()) == []
 
 
-def test_a_chart_that_could_not_be_written_is_an_error_before_anything_is_measured(place: Path) -> None:
-    measured = acuse("bench", *SHORT, "--plot", place / "nowhere" / "chart.svg", data=place)
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--plot", "{place}/nowhere/chart.svg"), "there is no folder"),
+        (("--plot", "{place}"), "cannot be written"),
+        (("--connections", "1001"), "takes 1000 connections"),
+    ],
+)
+def test_what_could_not_be_done_is_an_error_before_anything_is_measured(
+    place: Path, arguments: tuple[str, str], said: str
+) -> None:
+    measured = acuse("bench", *SHORT, *(one.format(place=place) for one in arguments), data=place)
 
     assert (measured.returncode, measured.stdout) == (2, "")
-    assert "there is no folder" in measured.stderr
+    assert said in measured.stderr
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -96,10 +106,12 @@ def test_it_can_be_broken_off_and_leaves_nothing(place: Path, signum: signal.Sig
             processes = children(measuring.pid)
             assert len(processes) >= 3
             measuring.send_signal(signum)
-            out, _ = measuring.communicate(timeout=PATIENCE_SECONDS)
+            until(lambda: len(children(measuring.pid)) < len(processes), "that it goes down")
+            measuring.send_signal(signum)
+            out, error = measuring.communicate(timeout=PATIENCE_SECONDS)
         finally:
             measuring.kill()
 
-    assert (measuring.returncode, out) == (code, "")
+    assert (measuring.returncode, out, len(error.splitlines())) == (code, "", code == 130)
     assert list(place.iterdir()) == []
     assert not any(exists(pid) for pid in processes)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from acuse.entrypoints.bench.figures import Figures, Spread
 
 REQUEST = '{"action": "delay", "seconds": 0}'
+ENDING = signal.SIGINT, signal.SIGTERM
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -48,8 +50,13 @@ def bench(
     file = Path(plot).absolute() if plot else None
     if file is not None and not file.parent.is_dir():
         raise Misconfigured(f"there is no folder {file.parent} for the chart")
+    if file is not None and (file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK)):
+        raise Misconfigured(f"{file} cannot be written")
+    if connections > settings.max_connections:
+        raise Misconfigured(f"the service takes {settings.max_connections} connections at once: ACUSE_MAX_CONNECTIONS")
     place = next(one for one in (settings.data, *settings.data.parents) if one.is_dir())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # Else the folder would stay.
+    for one in ENDING:
+        signal.signal(one, _end)
     try:
         with console_of(stderr=True).status("the disk") as status:
             sync = spread(sync_times(place))
@@ -62,6 +69,15 @@ def bench(
     lost = sum(one.lost for one in found.values())
     if lost:
         leave(REFUSED, f"{lost} requests were acknowledged and are not there")
+
+
+def _end(number: int, _: object) -> NoReturn:
+    """The folder and the processes go with it: a second signal must not interrupt that."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    if number == signal.SIGTERM:
+        sys.exit(TERMINATED)
+    raise KeyboardInterrupt
 
 
 def _members(text: str) -> dict[str, object]:
