@@ -1,6 +1,6 @@
 """Every page, with data and without, in light and in dark, on a wide screen and on a narrow one.
 
-Dark pages are light ones in other colours: there, only these are looked at.
+Dark pages are light ones in other colours: there, only these are looked at, and on one screen.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [("light", WIDE), ("light", NARROW), ("dark", WIDE)],
+    ids=["light-wide", "light-narrow", "dark"],
+)
 def test_everybody_can_use_the_pages(
     busy: str, empty: str, past: Past, visit: Open, watches: list[Watch], scheme: str, viewport: dict[str, int]
 ) -> None:

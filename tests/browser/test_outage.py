@@ -42,11 +42,14 @@ def test_a_page_that_is_open_tells_that_the_service_is_gone_and_goes_on_when_it_
     watches[0].troubles.clear()
 
 
-def test_a_worker_that_is_silent_is_told_of_until_it_is_back(tmp_path: Path, visit: Open) -> None:
+def test_a_worker_that_is_silent_is_told_of_until_it_is_back_and_the_charts_go_on(tmp_path: Path, visit: Open) -> None:
     with Running(tmp_path / "data", "--workers", 1) as service:
         page = visit(service.ops)
         verdict = page.get_by_role("heading", level=1)
         expect(verdict).to_have_text("All is well")
+        chart = page.locator("[data-part=throughput] svg path.line.accepted")
+        before = chart.get_attribute("d")
+        service.accept()
 
         [worker] = service.pids("worker")
         os.kill(worker, signal.SIGSTOP)
@@ -55,3 +58,4 @@ def test_a_worker_that_is_silent_is_told_of_until_it_is_back(tmp_path: Path, vis
         os.kill(worker, signal.SIGCONT)
 
         expect(verdict).to_have_text("All is well")
+        expect(chart).not_to_have_attribute("d", before or "")
