@@ -41,6 +41,8 @@ class Talk:
             self.pid = service.process.pid
             self.worker = service.pids("worker")[0]
             self.log = service.log
+            service.kill("worker")
+            until(lambda: "process ended" in self.text(), "a word about the worker")
             service.process.send_signal(signal.SIGTERM)
             service.process.wait()
 
@@ -109,7 +111,7 @@ def test_so_has_what_the_threads_of_a_run_log_and_what_ends_them_and_what_python
 def test_what_cannot_be_logged_as_it_was_meant_is_logged_as_it_can_be(told: Talk) -> None:
     [line] = told.about(5)
 
-    assert line["event"] == "%d rows ('seven',)"
+    assert line["event"] == "%d rows ['seven']"
     assert line["self"] == "Talks(how='mistakes')"
     assert (line["bytes"], line["not a number"]) == (r"b'\x00\xff'", "nan")
 
@@ -152,34 +154,24 @@ def test_the_lines_of_the_http_server_are_objects_too(told: Talk) -> None:
     assert "color_message" not in started
 
 
-def test_what_ends_a_process_is_told_in_one_line(tmp_path: Path) -> None:
-    with Running(tmp_path / "data", "--workers", 1, actions=ACTIONS, ACUSE_LOG_FORMAT="json") as service:
-        service.kill("worker")
-        until(lambda: "process ended" in service.log.read_text(), "a word about the worker")
-    lines = [msgspec.json.decode(line, type=Line) for line in service.log.read_text().splitlines()]
+def test_what_ends_a_process_is_told_in_one_line(told: Talk) -> None:
+    [ended] = [line for line in told.lines() if line["event"] == "process ended"]
 
-    [ended] = [line for line in lines if line["event"] == "process ended"]
-    assert (ended["process_name"], ended["code"], ended["process"]) == ("worker-1", -9, service.process.pid)
+    assert (ended["process_name"], ended["code"], ended["process"]) == ("worker-1", -9, told.pid)
 
 
-def test_text_is_as_it_was_with_the_request_in_it(tmp_path: Path) -> None:
-    talk = Talk(tmp_path, {"action": "talks", "how": "starts a thread"}, {"action": "talks", "how": "refuses"})
+def test_text_is_as_it_was_with_the_request_in_it_and_at_debug_the_detail_of_a_failure(tmp_path: Path) -> None:
+    asked = [{"action": "talks", "how": how} for how in ("starts a thread", "refuses")]
+    talk = Talk(tmp_path, *asked, ACUSE_LOG_LEVEL="DEBUG")
     lines = talk.text().splitlines()
 
     assert all(TEXT.fullmatch(line) for line in lines)
     [said, failed] = [line.split(": ", 1)[1] for line in lines if "request_id" in line]
     assert said == f"from a thread request_id={talk.ids[0]} trace_id={trace(1)}"
-    assert (
-        failed == f"request failed request_id={talk.ids[1]} trace_id={trace(2)} action=talks attempt=1 reason=refused"
+    assert failed == (
+        f"request failed request_id={talk.ids[1]} trace_id={trace(2)} action=talks attempt=1 reason=refused"
+        " detail=secret of a client"
     )
-
-
-def test_at_debug_the_detail_of_a_failure_is_told_too(tmp_path: Path) -> None:
-    asked = {"action": "talks", "how": "refuses"}
-    talk = Talk(tmp_path, asked, ACUSE_LOG_FORMAT="json", ACUSE_LOG_LEVEL="DEBUG")
-
-    [failed] = [line for line in talk.about(1) if line["event"] == "request failed"]
-    assert failed["detail"] == "secret of a client"
 
 
 def test_a_line_in_the_docs_is_one_of_these(told: Talk) -> None:
