@@ -36,14 +36,16 @@ def place(tmp_path: Path) -> Path:
     return made
 
 
-def test_it_says_what_was_measured_and_leaves_a_chart_and_nothing_else(place: Path) -> None:
+def test_it_says_what_was_measured_of_any_request_and_leaves_a_chart_and_nothing_else(place: Path) -> None:
     chart = place.parent / "chart.svg"
+    request = '{"action": "misbehaves", "how": "refuses"}'
 
-    measured = acuse("bench", *SHORT, "--plot", chart, data=place)
+    measured = acuse("bench", *SHORT, "--actions", ACTIONS, "--request", request, "--plot", chart, data=place)
 
     assert (measured.returncode, measured.stderr) == (0, "")
     told = rows(measured.stdout)
     assert told["lost"] == ["0", "0"]
+    assert told["failed"] == told["requests"]
     assert all(count(figure) > 0 for title in ("requests", "accepted", "finished") for figure in told[title])
     for title in ("POST, p50 / p90 / p99", "created to finished, likewise"):
         assert all(re.fullmatch(r"[\d.,]+ / [\d.,]+ / [\d.,]+ m?s", figure) for figure in told[title])
@@ -52,16 +54,6 @@ def test_it_says_what_was_measured_and_leaves_a_chart_and_nothing_else(place: Pa
     assert list(place.iterdir()) == []
     names = [text.text for text in ET.parse(chart).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
     assert {"accepted", "finished"} <= set(names)
-
-
-def test_the_request_may_be_any_and_what_fails_is_told(place: Path) -> None:
-    request = '{"action": "misbehaves", "how": "refuses"}'
-
-    measured = acuse("bench", *SHORT, "--actions", ACTIONS, "--request", request, data=place)
-
-    told = rows(measured.stdout)
-    assert (measured.returncode, told["lost"]) == (0, ["0", "0"])
-    assert told["failed"] == told["requests"]
 
 
 @pytest.mark.parametrize(
