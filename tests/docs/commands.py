@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/cli.md"
 MARK = re.compile(r"(<!-- commands -->\n).*(<!-- end -->)", re.DOTALL)
-PLACEHOLDERS = {"int": "N", "path": "DIR"}
 
 
 def filled(text: str) -> str:
@@ -47,7 +46,7 @@ def _sections() -> Iterator[str]:
 def _row(parameter: Any) -> str:
     many = "…" if parameter.nargs != 1 else ""
     if parameter.param_type_name == "argument":
-        shown = f"{parameter.metavar or parameter.name.upper()}{many}"
+        shown = f"{parameter.metavar}{many}"
     else:
         shown = " ".join([*parameter.opts, *([] if parameter.is_flag else [_placeholder(parameter)])])
     default = "" if parameter.default in (None, False) else f" Default: `{parameter.default}`."
@@ -61,9 +60,8 @@ def _row(parameter: Any) -> str:
 
 def _placeholder(parameter: Any) -> str:
     kind = parameter.display_type(None).strip("<>")
-    if parameter.metavar or "|" in kind:
-        return str(parameter.metavar or kind)
-    return PLACEHOLDERS.get(kind) or str(parameter.name).upper()
+    assert parameter.metavar or "|" in kind, f"{parameter.name} has no metavar: its help would name a type of Python"
+    return str(parameter.metavar or kind)
 
 
 if __name__ == "__main__":

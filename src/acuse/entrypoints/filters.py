@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 STATUS = typer.Option(help="Only those with this status.")
 OfStatus = Annotated[Status | None, STATUS]
 OfAction = Annotated[
-    str | None, typer.Option("--action", help="Only those of this action.", autocompletion=actions_known)
+    str | None,
+    typer.Option("--action", metavar="ACTION", help="Only those of this action.", autocompletion=actions_known),
 ]
 Since = Annotated[
     str | None,

@@ -16,7 +16,7 @@ from acuse.entrypoints.options import REFUSED, Data, Store, existing, leave, set
 
 app = typer.Typer(name="keys", help="The keys that clients are asked for, once there is one.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Whose key it is: up to 40 of a-z, 0-9 and -.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is: up to 40 of a-z, 0-9 and -.")]
 
 
 @app.command()

@@ -20,9 +20,11 @@ REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
 """Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C; and what the
 shell says of a program that wrote into a pipe that nobody reads any more."""
 
-Data = Annotated[Path | None, typer.Option(help="Folder that holds the database.")]
-Store = Annotated[str | None, typer.Option(help="Where records are kept: sqlite, or dynamodb://TABLE.")]
-Queue = Annotated[str | None, typer.Option(help="Where work waits, with DynamoDB: sqs://NAME.")]
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder that holds the database.")]
+Store = Annotated[
+    str | None, typer.Option(metavar="STORE", help="Where records are kept: sqlite, or dynamodb://TABLE.")
+]
+Queue = Annotated[str | None, typer.Option(metavar="QUEUE", help="Where work waits, with DynamoDB: sqs://NAME.")]
 Actions = Annotated[
     list[str] | None, typer.Option(metavar="MODULE|FILE", help="Module or file with actions; repeat it for more.")
 ]

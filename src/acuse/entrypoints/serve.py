@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Runners = Annotated[int | None, typer.Option(help="Runs at once, each in a process of its own, in one worker.")]
+Runners = Annotated[
+    int | None, typer.Option(metavar="N", help="Runs at once, each in a process of its own, in one worker.")
+]
 
 FIRST_STEP = """acuse is listening.
   requests  {public}{path}
@@ -42,13 +44,13 @@ WORKS = """acuse works.
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address of the public plane.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the public plane; 0: any free one.")] = None,
-    ops_port: Annotated[int | None, typer.Option(help="Port of the ops plane; 0: any free one.")] = None,
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="Address of the public plane.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="N", help="Port of the public plane; 0: any free one.")] = None,
+    ops_port: Annotated[int | None, typer.Option(metavar="N", help="Port of the ops plane; 0: any free one.")] = None,
     data: Data = None,
     store: Store = None,
     queue: Queue = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; 0: intake only.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Worker processes; 0: intake only.")] = None,
     runners: Runners = None,
     actions: Actions = None,
 ) -> None:
@@ -95,7 +97,9 @@ def work(
     actions: Actions = None,
     ops_port: Annotated[
         int | None,
-        typer.Option(help="Port of an ops plane for this worker, 0: any free one; without it there is none."),
+        typer.Option(
+            metavar="N", help="Port of an ops plane for this worker, 0: any free one; without it there is none."
+        ),
     ] = None,
 ) -> None:
     """Run one more worker over the same data."""

@@ -30,11 +30,12 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 def submit(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(help="Requests: a JSON object, an array, or one a line; - reads stdin.")
+        typer.FileBinaryRead,
+        typer.Argument(metavar="FILE", help="Requests: a JSON object, an array, or one a line; - reads stdin."),
     ],
-    url: Annotated[str | None, typer.Option(help="Where the service listens.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Where the service listens.")] = None,
     key: Annotated[
-        str | None, typer.Option(envvar=CLIENT_KEY, help="The key to send, where keys are asked for.")
+        str | None, typer.Option(metavar="KEY", envvar=CLIENT_KEY, help="The key to send, where keys are asked for.")
     ] = None,
     sigv4: Annotated[
         str | None,
@@ -72,7 +73,7 @@ def submit(
     except (Refused, Unavailable) as error:
         leave(REFUSED if isinstance(error, Refused) else UNAVAILABLE, _after(totals, error))
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        leave(INTERRUPTED, _after(totals, "interrupted"))
     if not totals.items:
         leave(MISCONFIGURED, "there is no request in it")
     if totals.refused:
@@ -151,5 +152,5 @@ def _is_object(text: bytes) -> bool:
     return True
 
 
-def _after(totals: Totals, error: Exception) -> str:
-    return f"{error} (after the answers to the first {totals.items})" if totals.items else str(error)
+def _after(totals: Totals, trouble: Exception | str) -> str:
+    return f"{trouble} (after the answers to the first {totals.items})" if totals.items else str(trouble)

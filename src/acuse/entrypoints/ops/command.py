@@ -18,7 +18,7 @@ WHERE = """acuse shows what is in {store}.
 
 
 def ops(
-    ops_port: Annotated[int | None, typer.Option(help="Port of the ops plane; 0: any free one.")] = None,
+    ops_port: Annotated[int | None, typer.Option(metavar="N", help="Port of the ops plane; 0: any free one.")] = None,
     data: Data = None,
     store: Store = None,
     queue: Queue = None,
