@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from acuse.adapters.memory import Memory, MemoryQueue, MemoryStore
-from acuse.application.heartbeat import HASTE, Heartbeat
+from acuse.application.heartbeat import HASTE, SIGN_SECONDS, Heartbeat
 from acuse.domain.delivery import Delivery
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.record import Key
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 OFTEN = timedelta(milliseconds=1)
 LEASE = timedelta(seconds=10)
+SIGN = timedelta(seconds=SIGN_SECONDS)
 
 
 class Noted(MemoryQueue):
@@ -102,16 +103,40 @@ class Awaited:
 @pytest.mark.parametrize("error", [StoreUnavailable("not now"), ValueError("a bug")])
 def test_a_beat_that_failed_is_known_and_is_tried_again_sooner(error: Exception) -> None:
     queue = Noted(error)
-    heartbeat = Heartbeat(queue, LEASE, lambda: health.append(heartbeat.is_well))
+    heartbeat = Heartbeat(queue, SIGN, lambda: health.append(heartbeat.is_well))
     health = [heartbeat.is_well]
     heartbeat.hold([delivery(1)])
     heartbeat._stopped = stopped = Awaited(3)  # type: ignore[assignment]
 
     heartbeat._run()
 
-    assert stopped.waits == [10, 10 / HASTE, 10, 10]
+    assert stopped.waits == [SIGN_SECONDS, SIGN_SECONDS / HASTE, SIGN_SECONDS, SIGN_SECONDS]
     assert health == [True, False, True]
     assert heartbeat.is_well
+
+
+def test_what_is_held_shows_itself_however_seldom_it_is_renewed_but_not_after_that_has_failed() -> None:
+    queue = Noted(StoreUnavailable("not now"))
+    shown: list[bool] = []
+    heartbeat = Heartbeat(queue, 10 * SIGN, lambda: shown.append(heartbeat.is_well))
+    heartbeat.hold([delivery(1)])
+    heartbeat._stopped = stopped = Awaited(9 + 1 + 10 // HASTE + 3)  # type: ignore[assignment]
+
+    heartbeat._run()
+
+    assert queue.extended.qsize() == 2
+    assert shown == [True] * 9 + [False] + [True] * 3, "the one between is told by the renewal itself"
+    assert set(stopped.waits) == {SIGN_SECONDS}
+
+
+def test_a_heart_that_holds_nothing_shows_nothing() -> None:
+    shown: list[None] = []
+    heartbeat = Heartbeat(Noted(), 10 * SIGN, lambda: shown.append(None))
+    heartbeat._stopped = Awaited(25)  # type: ignore[assignment]
+
+    heartbeat._run()
+
+    assert shown == []
 
 
 def test_a_heart_that_nobody_stops_keeps_no_process_alive() -> None:

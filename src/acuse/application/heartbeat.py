@@ -20,13 +20,15 @@ log = logging.getLogger(__name__)
 
 HASTE = 5
 """How many times sooner a beat is tried again after one that failed."""
+SIGN_SECONDS = 1.0
+"""How often it is shown that what is held is held, however seldom that has to be renewed."""
 
 
 class Heartbeat:
     """Renews every lease that is held, once an interval, in a thread of its own."""
 
     def __init__(self, queue: Queue, interval: timedelta, beaten: Callable[[], None]) -> None:
-        """Nothing beats before `start`. `beaten` is called whenever something was held and has been renewed."""
+        """Nothing beats before `start`. `beaten` is called again and again while something is held that was renewed."""
         self._queue = queue
         self._interval = interval
         self._beaten = beaten
@@ -66,8 +68,12 @@ class Heartbeat:
             self._beaten()
 
     def _run(self) -> None:
-        interval = self._interval.total_seconds()
-        while not self._stopped.wait(interval if self.is_well else interval / HASTE):
+        left = interval = self._interval.total_seconds()
+        while not self._stopped.wait(step := min(left, SIGN_SECONDS)):
+            left -= step
+            if left > 0:
+                self._show()
+                continue
             try:
                 self.beat()
             except Unavailable as error:
@@ -78,3 +84,8 @@ class Heartbeat:
                 log.exception("leases not renewed")
             else:
                 self.is_well = True
+            left = interval if self.is_well else interval / HASTE
+
+    def _show(self) -> None:
+        if self.is_well and self._held:
+            self._beaten()
