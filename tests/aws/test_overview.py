@@ -365,6 +365,18 @@ def test_a_list_of_few_among_many_comes_in_pages_that_are_bounded_in_what_they_l
     assert 1 < len(pages) < 5
 
 
+@pytest.mark.parametrize("limit", [10, 50])
+def test_what_is_read_for_one_page_is_not_read_again_for_the_next(house: House, limit: int) -> None:
+    house.store.add([record(BEGAN, action="a" if place % 20 else "z") for place in range(400)])
+    read: list[int] = []
+    house.dynamodb.meta.events.register("after-call.dynamodb.Scan", lambda parsed, **_: read.append(parsed["Count"]))
+
+    for action in ("a", "z"):
+        read.clear()
+        found = house.found(Filter(action=action), limit)
+        assert len(found) <= sum(read) < 1.3 * len(found)
+
+
 def measured(stage: Stage, at: datetime, age: float) -> None:
     """CloudWatch has that age for the minute."""
     stage.aws.client("cloudwatch").put_metric_data(

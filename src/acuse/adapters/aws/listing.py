@@ -35,9 +35,11 @@ def scanned(table: Table, wanted: Filter, limit: int, after: str | None) -> Page
         more, start = table.scan(condition, values, (), piece, start)
         items += more
         looked_at += piece
-        if start is None or len(items) >= limit or looked_at >= LOOKED_AT:
+        left = limit - len(items)
+        if start is None or left <= 0 or looked_at >= LOOKED_AT:
             break
-        piece = min(2 * piece, LOOKED_AT)
+        # What is read beyond what the page takes is read again for the next one.
+        piece = min(left * looked_at // len(items) + 1 if items else 2 * piece, LOOKED_AT)
     records: list[Record] = []
     size = 0
     for item in items:
