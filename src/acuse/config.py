@@ -166,11 +166,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"max_body, max_result and max_plan must be at most {MAX_PAYLOAD}: a runner takes no more"
             )
         self._check_aws()
-        if not self.allow_anyone and not is_loopback(self.ops_host):
-            raise Misconfigured(
-                f"ops_host {self.ops_host} can be reached by anyone, and not all of it asks for a key; use a"
-                f" loopback address, or set {PREFIX}ALLOW_ANYONE=true if something in front asks"
-            )
 
     def _check_aws(self) -> None:
         if self.queue and not self.table:
@@ -180,10 +175,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.visibility > MAX_VISIBILITY:
             raise Misconfigured("visibility must be at most 12 hours")
 
-    @property
-    def is_exposed(self) -> bool:
-        """Whether the public plane may be reached from another machine, without a word that this is meant."""
-        return not self.allow_anyone and not is_loopback(self.host)
+    def exposes(self, host: str) -> bool:
+        """Whether that address may be reached from another machine, without a word that this is meant."""
+        return not self.allow_anyone and not is_loopback(host)
 
     @property
     def table(self) -> str:

@@ -234,7 +234,11 @@ def test_one_port_for_both_planes_is_a_failure_and_so_is_an_address_elsewhere() 
 
 
 def test_to_be_reached_by_anyone_without_a_key_is_a_failure(data: Path) -> None:
-    assert "keys new" in levels(findings("--data", data, code=2, ACUSE_HOST="0.0.0.0"), Level.FAILURE)["keys"]  # noqa: S104
+    for plane in ("ACUSE_HOST", "ACUSE_OPS_HOST"):
+        anyone = ("env", f"{plane}=0.0.0.0")
+        assert "keys new" in levels(findings("--data", data, before=anyone, code=2), Level.FAILURE)["keys"]
+        meant = findings("--data", data, before=anyone, ACUSE_ALLOW_ANYONE="true")
+        assert "says so" in levels(meant, Level.OK)["keys"]
 
     assert acuse("keys", "new", "somebody", data=data).returncode == 0
     assert "1 in force" in levels(findings("--data", data, ACUSE_HOST="0.0.0.0"), Level.OK)["keys"]  # noqa: S104

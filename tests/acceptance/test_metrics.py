@@ -195,6 +195,15 @@ def test_what_waits_and_what_runs_is_told_also_while_it_drains(data: Path, tmp_p
         assert service.process.wait(PATIENCE_SECONDS) == 0
 
 
+def test_where_others_can_reach_it_all_but_health_asks_for_a_key(data: Path) -> None:
+    key = acuse("keys", "new", "prometheus", data=data).stdout.strip()
+    with Running(data, ACUSE_OPS_HOST="0.0.0.0") as service:  # noqa: S104
+        until(service.ready, "readiness")
+        for path in ("/metrics", "/openapi.json", "/"):
+            assert service.client.get(service.ops + path).status_code == 401
+            assert service.client.get(service.ops + path, auth=("any", key)).status_code == 200
+
+
 def test_the_ops_plane_alone_shows_the_records_of_a_service_that_is_gone(data: Path) -> None:
     with Running(data, "--workers", 0) as service:
         sent = service.accept()

@@ -333,11 +333,15 @@ def test_the_command_line_submits_shows_and_retries(data: Path, tmp_path: Path) 
 def test_what_cannot_work_is_said_at_once(data: Path, tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.py"
     nonsense.write_text("import no_such_module\n")
+    anyone = {**os.environ, "ACUSE_OPS_HOST": "0.0.0.0"}  # noqa: S104
     with Running(data) as service:
         taken = service.url.split(":")[2].split("/")[0]
         said = {
             acuse("serve", "--port", taken, data=tmp_path / "other"): "cannot listen on 127.0.0.1",
             acuse("serve", "--host", "0.0.0.0", data=data): "can be reached by anyone",  # noqa: S104
+            acuse("serve", data=data, env=anyone): "0.0.0.0 can be reached by anyone",
+            acuse("ops", data=data, env=anyone): "0.0.0.0 can be reached by anyone",
+            acuse("work", "--ops-port", "0", data=data, env=anyone): "0.0.0.0 can be reached by anyone",
             acuse("serve", "--actions", nonsense, data=data): "no_such_module",
             acuse("serve", "--actions", tmp_path / "none.py", data=data): "none.py",
             acuse("serve", "--actions", "json", data=data): "json defines no action",

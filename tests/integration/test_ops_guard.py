@@ -8,6 +8,7 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from acuse.adapters.memory_keyring import MemoryKeyring
@@ -171,6 +172,19 @@ def test_where_there_are_keys_one_is_asked_for_but_by_machines(backend: Backend)
 
         assert sources.keyring.revoke("operator", datetime.now(UTC))
         assert client.get("/", headers=basic(f"whoever:{key}")).status_code == 401
+
+
+@pytest.mark.parametrize("backend", ["memory"], indirect=True)
+def test_where_others_can_reach_it_nobody_is_let_in_before_there_is_a_key(backend: Backend) -> None:
+    with watched(backend, msgspec.structs.replace(AT_ONCE, ops_host="0.0.0.0")) as (client, sources):  # noqa: S104
+        for path in (*PAGES, "/metrics", "/openapi.json"):
+            assert client.get(path).status_code == 401
+        for path in ("/health/live", "/health/ready"):
+            assert client.get(path).status_code == 200
+
+        key = made(sources.keyring, "operator")
+        assert client.get("/openapi.json", headers=basic(f"x:{key}")).status_code == 200
+        assert client.get("/openapi.json").status_code == 401
 
 
 @pytest.mark.parametrize("backend", ["memory"], indirect=True)

@@ -90,10 +90,11 @@ def _actions(service: Service) -> Iterator[Finding]:
 
 def _keys(service: Service) -> Finding:
     settings = service.settings
+    exposed = [host for host in (settings.host, settings.ops_host) if settings.exposes(host)]
     try:
         known = service.keyring.keys() if settings.table or (settings.data / DATABASE).exists() else []
     except (AcuseError, OSError) as error:
-        if settings.is_exposed:
+        if exposed:
             return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")
         known = []
     in_force = sum(key.revoked_at is None for key in known)
@@ -101,9 +102,10 @@ def _keys(service: Service) -> Finding:
         return Finding(Level.OK, "keys", f"{in_force} in force: every request needs one")
     if known:
         return Finding(Level.WARNING, "keys", "all are revoked, so nobody is let in: acuse keys new NAME")
-    if not settings.is_exposed:
-        return Finding(Level.OK, "keys", f"none is asked for, and {settings.host} is not reached from elsewhere")
-    advice = f"{settings.host} can be reached by anyone, and there is no key: acuse keys new NAME"
+    if not exposed:
+        why = "ACUSE_ALLOW_ANYONE says so" if settings.allow_anyone else "nothing is reached from elsewhere"
+        return Finding(Level.OK, "keys", f"none is asked for: {why}")
+    advice = f"{exposed[0]} can be reached by anyone, and there is no key: acuse keys new NAME"
     return Finding(Level.FAILURE, "keys", advice)
 
 

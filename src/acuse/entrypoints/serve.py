@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from acuse.bootstrap import Service
-from acuse.domain.errors import Misconfigured
 from acuse.entrypoints.api.target import PATH
+from acuse.entrypoints.exposure import check_exposure
 from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.options import Actions, Data, Queue, Store, settings_with
 
 if TYPE_CHECKING:
     from acuse.entrypoints.supervisor import Supervisor
-
-log = logging.getLogger(__name__)
 
 Runners = Annotated[
     int | None, typer.Option(metavar="N", help="Runs at once, each in a process of its own, in one worker.")
@@ -67,15 +64,7 @@ def serve(
     catalogue, _ = service.catalogue, service.store  # What cannot be loaded or opened is said here, once.
     if settings.table:
         service.store.add([])
-    if settings.is_exposed and not service.keyring.keys():
-        problem = (
-            f"{settings.host} can be reached by anyone, and there is no key to ask for: make one (acuse keys new NAME),"
-            " use a loopback address, or set ACUSE_ALLOW_ANYONE=true if something in front asks"
-        )
-        if not settings.table:
-            raise Misconfigured(problem)
-        # A container is deployed before there is a key, and may start again after the last one is gone.
-        log.warning("nobody is let in until there is a key", extra={"problem": problem})
+    check_exposure(service, settings.host, settings.ops_host)
     supervisor = Supervisor(settings)
     _run(
         supervisor,
@@ -116,6 +105,7 @@ def work(
         run_worker(service, lambda: None)
         return
     _ = service.catalogue, service.queue  # What cannot be loaded or opened is said here, once.
+    check_exposure(service, settings.ops_host)
     supervisor = Supervisor(settings, takes_in=False)
     _run(supervisor, WORKS.format(ops=supervisor.ops_address))
 

@@ -33,7 +33,7 @@ class Access:
         self._known = KnownKeys(lambda: keyring, settings.keys_refresh)
         self._meters: dict[str, Meter] = {}
         self._rate = settings.rate
-        self._is_exposed = settings.is_exposed
+        self._is_exposed = settings.exposes(settings.host)
 
     @property
     def is_stale(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from acuse.bootstrap import Service
+from acuse.entrypoints.exposure import check_exposure
 from acuse.entrypoints.logs import configure_logging
 from acuse.entrypoints.options import Actions, Data, Queue, Store, existing
 
@@ -38,6 +39,7 @@ def ops(
     configure_logging(settings)
     service = Service(settings, anew=False)
     service.inspect()
+    check_exposure(service, settings.ops_host)
     listening = listen(settings.ops_host, settings.ops_port)
     where = settings.store if settings.table else settings.data
     print(WHERE.format(store=where, ops=address(listening)), end="", flush=True)

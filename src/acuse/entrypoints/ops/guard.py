@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     Refuse = Callable[[int, str, Mapping[str, str]], Response]
 
-FOR_MACHINES = ("/health/live", "/health/ready", "/metrics")
-"""Answered to anyone, by whatever name they reach it."""
-WITHOUT_KEY = (*FOR_MACHINES, "/openapi.json")
+HEALTH = ("/health/live", "/health/ready")
+"""Answered to anyone."""
+METRICS = "/metrics"
+"""For machines, too, by whatever name they reach it."""
+WITHOUT_KEY = (METRICS, "/openapi.json")
+"""Asked for no key where only this machine can ask."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL = "localhost"
 CHALLENGE = {"www-authenticate": 'Basic realm="acuse", charset="UTF-8"'}
@@ -48,6 +51,7 @@ class Guard:
         self._app = app
         self._known = KnownKeys(keyring, settings.keys_refresh)
         self._names = {name.lower() for name in (LOCAL, settings.ops_host, *settings.ops_names)}
+        self._is_exposed = settings.exposes(settings.ops_host)
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,11 +70,11 @@ class Guard:
 
     async def _refused(self, scope: Scope) -> Response | None:
         headers, path = Headers(scope=scope), scope["path"]
-        if path in FOR_MACHINES:
+        if path in HEALTH:
             return None
-        if not self._is_ours(headers):
+        if path != METRICS and not self._is_ours(headers):
             return self._refuse(421, "Nothing is served by this name. ACUSE_OPS_NAMES says which ones are known.", {})
-        if path in WITHOUT_KEY:
+        if path in WITHOUT_KEY and not self._is_exposed:
             return None
         if scope["method"] not in SAFE and not _is_same_origin(headers):
             return self._refuse(403, "This can only be asked for from the page itself.", {})
@@ -82,7 +86,7 @@ class Guard:
                 await self._known.refresh()
         except AcuseError:
             return self._refuse(503, "The store cannot be reached, so it is not known who may look.", {})
-        if self._known.keys and not self._shows_key(headers):
+        if (self._known.keys or self._is_exposed) and not self._shows_key(headers):
             return self._refuse(401, "A key is asked for: any name, and the key as the password.", CHALLENGE)
         return None
 
