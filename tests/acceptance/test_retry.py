@@ -36,6 +36,19 @@ def test_each_id_is_answered(kept: Kept) -> None:
     )
 
 
+def test_what_nobody_is_told_of_any_more_is_left_alone(kept: Kept) -> None:
+    """So many that their answers fill a pipe."""
+    ids = kept.many(3_000)
+
+    with kept.running("retry", *ids) as retry:
+        assert retry.stdout
+        retry.stdout.readline()
+        retry.stdout.close()
+
+    assert retry.returncode == 141
+    assert kept.counted("failed") > 0
+
+
 def test_all_that_failed_and_fit_are_accepted_again_and_no_other(kept: Kept) -> None:
     old, fitting, report = kept.failed(3), kept.failed(2), kept.failed(action="report")
     finished = kept.finished()

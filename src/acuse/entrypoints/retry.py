@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,10 +58,14 @@ def retry(
 
 
 def _retry(service: Service, ids: Sequence[str]) -> None:
-    done = service.store.reopen(ids)
-    for id_, reopened in zip(ids, done, strict=True):
-        print(f"{id_} {'accepted again' if reopened else 'is not a failed request'}")
-    if not all(done):
+    is_all = True
+    for first in range(0, len(ids), STEP):
+        these = ids[first : first + STEP]
+        for id_, reopened in zip(these, service.store.reopen(these), strict=True):
+            print(f"{id_} {'accepted again' if reopened else 'is not a failed request'}")
+            is_all = is_all and reopened
+        sys.stdout.flush()
+    if not is_all:
         raise typer.Exit(REFUSED)
 
 
