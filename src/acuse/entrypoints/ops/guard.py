@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from base64 import b64decode
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ METRICS = "/metrics"
 """For machines, too, by whatever name they reach it."""
 WITHOUT_KEY = (METRICS, "/openapi.json")
 """Asked for no key where only this machine can ask."""
+PATIENCE_SECONDS = 3.0
+"""Of who asks, while the keys are read; after that, those that were known count."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL = "localhost"
 CHALLENGE = {"www-authenticate": 'Basic realm="acuse", charset="UTF-8"'}
@@ -83,9 +86,11 @@ class Guard:
     async def _without_key(self, headers: Headers) -> Response | None:
         try:
             if self._known.is_stale:
-                await self._known.refresh()
-        except AcuseError:
-            return self._refuse(503, "The store cannot be reached, so it is not known who may look.", {})
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._known.refresh()
+        except (AcuseError, TimeoutError):
+            if self._known.keys is None:
+                return self._refuse(503, "The store cannot be reached, so it is not known who may look.", {})
         if (self._known.keys or self._is_exposed) and not self._shows_key(headers):
             return self._refuse(401, "A key is asked for: any name, and the key as the password.", CHALLENGE)
         return None
