@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from acuse.entrypoints.bench.figures import Figures, Spread
 
 REQUEST = '{"action": "delay", "seconds": 0}'
-ENDING = signal.SIGINT, signal.SIGTERM
-TERMINATED = 128 + signal.SIGTERM
 
 
 def bench(
@@ -43,6 +39,7 @@ def bench(
     # Slow to import, which every other command would wait for.
     from acuse.entrypoints.bench.disk import sync_times  # noqa: PLC0415
     from acuse.entrypoints.bench.figures import spread  # noqa: PLC0415
+    from acuse.entrypoints.bench.interruption import end_at_the_first  # noqa: PLC0415
     from acuse.entrypoints.bench.measuring import measured  # noqa: PLC0415
 
     settings = settings_with(data=data, workers=workers, runners=runners, actions=actions)
@@ -55,8 +52,7 @@ def bench(
     if connections > settings.max_connections:
         raise Misconfigured(f"the service takes {settings.max_connections} connections at once: ACUSE_MAX_CONNECTIONS")
     place = next(one for one in (settings.data, *settings.data.parents) if one.is_dir())
-    for one in ENDING:
-        signal.signal(one, _end)
+    end_at_the_first()
     try:
         with console_of(stderr=True).status("the disk") as status:
             sync = spread(sync_times(place))
@@ -69,15 +65,6 @@ def bench(
     lost = sum(one.lost for one in found.values())
     if lost:
         leave(REFUSED, f"{lost} requests were acknowledged and are not there")
-
-
-def _end(number: int, _: object) -> NoReturn:
-    """The folder and the processes go with it: a second signal must not interrupt that."""
-    for one in ENDING:
-        signal.signal(one, signal.SIG_IGN)
-    if number == signal.SIGTERM:
-        sys.exit(TERMINATED)
-    raise KeyboardInterrupt
 
 
 def _members(text: str) -> dict[str, object]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import uvloop
-
 from acuse.entrypoints.bench.figures import Figures, figures
+from acuse.entrypoints.bench.interruption import run
 from acuse.entrypoints.bench.load import Load, Way
 from acuse.entrypoints.bench.stage import staged
 
@@ -49,9 +48,9 @@ def _measured(
     tell(f"{way.name}: the service starts")
     with staged(settings, place) as stage:
         load = Load(stage.url, request, lambda number: tell(f"{way.name}: {number:,} accepted"))
-        uvloop.run(load.run(Way(name=way.name, connections=way.connections), 0))
+        run(load.run(Way(name=way.name, connections=way.connections), 0))
         stage.await_work(PATIENCE)
-        taken = uvloop.run(load.run(way, seconds))
+        taken = run(load.run(way, seconds))
         tell(f"{way.name}: {len(taken.accepted):,} accepted; until all have finished")
         stage.await_end(seconds + PATIENCE)
         tell(f"{way.name}: the records are read")
