@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from contextlib import redirect_stdout
 from datetime import timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -222,13 +223,15 @@ def load_catalogue(specs: Sequence[str]) -> Catalogue:
     types: list[type[Action]] = []
     for point in metadata.entry_points(group=ENTRY_POINTS):
         try:
-            types.append(point.load())
-        except Exception as error:
+            with redirect_stdout(sys.stderr):  # What it prints is not what was asked for.
+                types.append(point.load())
+        except (Exception, SystemExit) as error:
             raise Misconfigured(f"the action {point.name} ({point.value}) cannot be loaded: {error}") from error
     for spec in specs:
         try:
-            module = _module(spec)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):
+                module = _module(spec)
+        except (Exception, SystemExit) as error:
             raise Misconfigured(f"the actions in {spec} cannot be loaded: {type(error).__name__}: {error}") from error
         found = [
             value

@@ -252,11 +252,12 @@ def test_that_every_key_is_revoked_is_a_warning(data: Path) -> None:
 
 
 def test_actions_that_cannot_be_loaded_are_a_failure(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("import nothing_of_that_name")
+    for source, why in (("import nothing_of_that_name", "nothing_of_that_name"), ("raise SystemExit(0)", "SystemExit")):
+        (tmp_path / "broken.py").write_text(f"print('it begins')\n{source}")
 
-    told = levels(findings("--data", data, "--actions", tmp_path / "broken.py", code=2), Level.FAILURE)
+        told = levels(findings("--data", data, "--actions", tmp_path / "broken.py", code=2), Level.FAILURE)
 
-    assert "nothing_of_that_name" in told["actions"]
+        assert why in told["actions"]
 
 
 def test_a_runner_that_cannot_start_is_a_failure(data: Path, tmp_path: Path) -> None:
@@ -284,9 +285,11 @@ def test_settings_that_cannot_be_used_are_a_failure(data: Path) -> None:
 
 
 def test_people_are_told_one_thing_a_line(data: Path) -> None:
-    done = acuse("check", data=data, env={**os.environ, **FREE})
+    (data / "two.py").write_text("raise ValueError('one\\ntwo')")
 
-    assert done.returncode == 0
+    done = acuse("check", "--actions", data / "two.py", data=data, env={**os.environ, **FREE})
+
+    assert done.returncode == 2
     assert all(line.split()[0] in set(Level) for line in done.stdout.splitlines())
 
 

@@ -16,8 +16,7 @@ from acuse.bootstrap import DATABASE, Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
 from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Form, Queue, Store, settings_with
-from acuse.entrypoints.terminal import console_of
-from acuse.entrypoints.visible import visible
+from acuse.entrypoints.terminal import console_of, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,9 +116,9 @@ def _tell(findings: Sequence[Finding], form: Form) -> None:
     told = console_of()
     if not told.is_terminal:
         for one in findings:
-            print(f"{one.level:8} {one.subject:13} {visible(one.detail)}")
+            print(f"{one.level:8} {one.subject:13} {seen(one.detail)}")
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for one in findings:
-        table.add_row(Text(one.level, STYLES[one.level]), Text(one.subject), Text(visible(one.detail), overflow="fold"))
+        table.add_row(Text(one.level, STYLES[one.level]), Text(one.subject), Text(seen(one.detail), overflow="fold"))
     told.print(table)

@@ -14,7 +14,7 @@ from acuse.bootstrap import DATABASE
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
 from acuse.domain.submission import UUID
-from acuse.entrypoints.visible import visible
+from acuse.entrypoints.terminal import seen
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
 """Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C; and what the
@@ -62,5 +62,5 @@ def known_id(text: str) -> str:
 
 def leave(code: int, message: str) -> NoReturn:
     """The command has ended, and said why."""
-    print(f"acuse: {visible(message)}", file=sys.stderr)
+    print(f"acuse: {seen(message)}", file=sys.stderr)
     sys.exit(code)
