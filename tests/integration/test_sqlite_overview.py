@@ -104,14 +104,25 @@ WANTED = [
 ]
 
 
+FEW, MANY = 300, 3_000
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """One with few, and one with many."""
+    folder = tmp_path_factory.mktemp("files")
+    found = {number: folder / f"{number}.db" for number in (FEW, MANY)}
+    for number, file in found.items():
+        filled(opened(file), number)
+    return found
+
+
 @pytest.mark.parametrize("wanted", WANTED, ids=str)
-def test_a_page_costs_the_same_however_much_there_is(path: Path, wanted: Filter) -> None:
+def test_a_page_costs_the_same_however_much_there_is(files: dict[int, Path], wanted: Filter) -> None:
     def steps(number: int) -> tuple[int, int]:
         """For the first page, and for one far behind it."""
-        file = path.with_name(f"{number}.db")
-        filled(opened(file), number)
         found = []
-        with closing(Database(file, durable=False, busy=BUSY)) as database, database.reading() as connection:
+        with closing(Database(files[number], durable=False, busy=BUSY)) as database, database.reading() as connection:
             looking = overview.SqliteOverview(database, StillClock(), lease=LEASE)
             after = None
             for _ in range(2):
@@ -123,7 +134,7 @@ def test_a_page_costs_the_same_however_much_there_is(path: Path, wanted: Filter)
                 after = looking.find(wanted, number * 3 // 2, after).next
         return found[0], found[1]
 
-    few, many = steps(300), steps(3_000)
+    few, many = steps(FEW), steps(MANY)
 
     assert all(there < 1.5 * before + 20 for before, there in zip(few, many, strict=True))
 
