@@ -31,12 +31,29 @@ def app(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Com
     )
 
 
+def code_in(folder: Path, text: str = "") -> Path:
+    """The code, with that in its first module."""
+    (folder / "acuse").mkdir(parents=True)
+    (folder / "acuse" / "__init__.py").write_text(text)
+    return folder
+
+
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    folder = tmp_path / "code"
-    (folder / "acuse").mkdir(parents=True)
-    (folder / "acuse" / "__init__.py").write_text("")
-    return folder
+    return code_in(tmp_path / "code")
+
+
+def templates(folder: Path) -> list[Any]:
+    return [json.loads((folder / f"acuse-{name}.template.json").read_text()) for name in ("service", "storage")]
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The templates of the code for arm64."""
+    folder = tmp_path_factory.mktemp("usual")
+    made = app(folder / "out", "--code", code_in(folder / "code"), "--architecture", "arm64", cwd=ROOT)
+    assert made.returncode == 0, made.stderr
+    return templates(folder / "out")
 
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
@@ -51,29 +68,22 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
         yield where
 
 
-def test_for_this_machine_only_the_processor_and_the_package_differ(code: Path, tmp_path: Path) -> None:
-    here, there = tmp_path / "x86_64", tmp_path / "arm64"
-    for folder in (here, there):
-        made = app(folder, "--code", code, "--architecture", folder.name, cwd=ROOT)
-        assert made.returncode == 0, made.stderr
+def test_for_this_machine_only_the_processor_and_the_package_differ(
+    usual: list[Any], code: Path, tmp_path: Path
+) -> None:
+    made = app(tmp_path / "out", "--code", code, "--architecture", "x86_64", cwd=ROOT)
 
-    found = {
-        place.rpartition("/Properties/")[2]
-        for name in ("acuse-service.template.json", "acuse-storage.template.json")
-        for place in differences(*(json.loads((folder / name).read_text()) for folder in (here, there)))
-    }
-    assert found == {"Architectures/0"}
+    assert made.returncode == 0, made.stderr
+    found = differences(usual, templates(tmp_path / "out"))
+    assert {place.rpartition("/Properties/")[2] for place in found} == {"Architectures/0"}
 
 
-def test_other_code_is_another_package(code: Path, tmp_path: Path) -> None:
-    app(tmp_path / "one", "--code", code, cwd=ROOT)
-    (code / "acuse" / "__init__.py").write_text("changed = True")
-    app(tmp_path / "other", "--code", code, cwd=ROOT)
+def test_other_code_is_another_package(usual: list[Any], tmp_path: Path) -> None:
+    other = code_in(tmp_path / "other", "changed = True")
 
-    one, other = (
-        json.loads((tmp_path / name / "acuse-service.template.json").read_text()) for name in ("one", "other")
-    )
-    assert {place.rpartition("/")[2] for place in differences(one, other)} == {"S3Key"}
+    app(tmp_path / "out", "--code", other, "--architecture", "arm64", cwd=ROOT)
+
+    assert {place.rpartition("/")[2] for place in differences(usual, templates(tmp_path / "out"))} == {"S3Key"}
 
 
 def test_actions_travel_with_the_code(code: Path, tmp_path: Path) -> None:
