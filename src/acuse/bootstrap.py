@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from acuse.adapters.sqlite.backend import SqliteBackend
     from acuse.adapters.tracing import Tracing
     from acuse.config import Settings
+    from acuse.domain.api_key import ApiKey
     from acuse.domain.event import Observe
     from acuse.ports import Clock, Keyring, Overview, Queue, Store
 
@@ -78,6 +79,10 @@ class Service:
         yield from self.aws.examine() if self.settings.table else self._sqlite.examine()
         if self.settings.tracing:
             yield _examined_tracing()
+
+    def known_keys(self) -> Sequence[ApiKey]:
+        """The keys of the clients; nothing is changed by the look."""
+        return self.aws.keyring.keys() if self.settings.table else self._sqlite.known_keys()
 
     @property
     def store(self) -> Store:

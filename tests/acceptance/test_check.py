@@ -95,6 +95,25 @@ def test_a_database_stays_as_it_is(data: Path) -> None:
     assert [one.name for one in data.iterdir()] == ["acuse.db"]
 
 
+def test_a_log_beside_a_database_stays_as_it_is_and_goes_into_no_other(data: Path, tmp_path: Path) -> None:
+    """As a crash leaves it; and as who puts back a backup may forget it."""
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    for folder in (data, other):
+        database(folder / "acuse.db", datetime.now(UTC))
+    with closing(sqlite3.connect(data / "acuse.db")) as connection:
+        connection.execute("UPDATE record SET attempts = 7")
+        connection.commit()
+        for name in ("acuse.db", "acuse.db-wal"):
+            shutil.copy(data / name, tmp_path / name)
+    shutil.copy(tmp_path / "acuse.db-wal", other / "acuse.db-wal")
+
+    for folder in (tmp_path, other):
+        before = [(folder / name).read_bytes() for name in ("acuse.db", "acuse.db-wal")]
+        acuse("check", data=folder, env={**os.environ, **FREE})
+        assert [(folder / name).read_bytes() for name in ("acuse.db", "acuse.db-wal")] == before
+
+
 def test_a_damaged_database_is_a_failure_that_says_what_to_do(data: Path) -> None:
     (data / "acuse.db").write_bytes(b"no database at all" * 1_000)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from acuse.adapters.machine import examine_clock, examine_files, examine_ports
-from acuse.bootstrap import DATABASE, Service
+from acuse.bootstrap import Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
 from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Form, Queue, Store, settings_with
@@ -91,7 +91,7 @@ def _keys(service: Service) -> Finding:
     settings = service.settings
     exposed = [host for host in (settings.host, settings.ops_host) if settings.exposes(host)]
     try:
-        known = service.keyring.keys() if settings.table or (settings.data / DATABASE).exists() else []
+        known = service.known_keys()
     except (AcuseError, OSError) as error:
         if exposed:
             return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")

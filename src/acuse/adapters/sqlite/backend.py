@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.examination import examine
+from acuse.adapters.sqlite.examination import examine, known_keys
 from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.overview import SqliteOverview
 from acuse.adapters.sqlite.queue import SqliteQueue
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from acuse.domain.api_key import ApiKey
     from acuse.domain.finding import Finding
     from acuse.ports import Clock
 
@@ -51,6 +52,10 @@ class SqliteBackend:
     def examine(self) -> Iterator[Finding]:
         """What is found of the folder, its disk and the file, which stay as they are."""
         return examine(self._file, self._busy, self._clock.now())
+
+    def known_keys(self) -> list[ApiKey]:
+        """The keys in the file, which stays as it is; it need not be there."""
+        return known_keys(self._file, self._busy)
 
     @cached_property
     def store(self) -> SqliteStore:

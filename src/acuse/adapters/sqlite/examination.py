@@ -8,13 +8,14 @@ import sqlite3
 import stat
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.damage import inspect, said
 from acuse.adapters.sqlite.database import APPLICATION_ID, schema_version
+from acuse.adapters.sqlite.keyring import keys_in
 from acuse.adapters.sqlite.place import beside
 from acuse.adapters.sqlite.rows import moment
 from acuse.domain.errors import Misconfigured, StoreUnavailable
@@ -23,6 +24,8 @@ from acuse.domain.finding import Finding, Level
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime, timedelta
+
+    from acuse.domain.api_key import ApiKey
 
 COMMITS = 20
 """Tried to learn how long one takes."""
@@ -49,7 +52,19 @@ def examine(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
     near = _nearest(folder)
     yield _disk(near)
     yield from _commits(near)
-    yield from _database(file, busy, now)
+    with _left_as_it_was(file):
+        yield from _database(file, busy, now)
+
+
+def known_keys(file: Path, busy: timedelta) -> list[ApiKey]:
+    """The keys in the file, if it is there; it is only read. Raises StoreUnavailable when it cannot be."""
+    if not file.exists():
+        return []
+    try:
+        with _left_as_it_was(file), _reading(file, busy) as one:
+            return keys_in(one)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(said(error, file)) from error
 
 
 def _folder(folder: Path) -> Finding:
@@ -133,9 +148,7 @@ def _database(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
         yield Finding(Level.OK, "database", f"{file} is not there yet, and will be made")
         return
     try:
-        with closing(
-            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=busy.total_seconds())
-        ) as one:
+        with _reading(file, busy) as one:
             if not one.execute(TABLES).fetchone()[0]:
                 yield Finding(Level.OK, "database", f"{file} is empty, and will be made")
                 return
@@ -148,6 +161,30 @@ def _database(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
     if newest is not None and (moment(newest) - now).total_seconds() > AHEAD_SECONDS:
         ahead = f"the newest record is of {moment(newest):%Y-%m-%d %H:%M:%S} UTC, which has not come yet: set the clock"
         yield Finding(Level.WARNING, "clock", ahead)
+
+
+def _reading(file: Path, busy: timedelta) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=busy.total_seconds()))
+
+
+@contextmanager
+def _left_as_it_was(file: Path) -> Iterator[None]:
+    """Who only reads leaves an empty log and its index, which the last who may write removes.
+
+    A log that was there before stays: it may hold what is not in the file yet, or be that of another file, which would
+    go into this one.
+    """
+    log, _ = beside(file)
+    had_log = log.exists()
+    try:
+        yield
+    finally:
+        if log.exists() and not had_log:
+            with (
+                suppress(sqlite3.Error),
+                closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as one,
+            ):
+                one.execute(TABLES).fetchone()
 
 
 def _permit(file: Path) -> None:

@@ -8,6 +8,7 @@ from acuse.adapters.sqlite.rows import micros, moment
 from acuse.domain.api_key import ApiKey
 
 if TYPE_CHECKING:
+    import sqlite3
     from datetime import datetime
 
     from acuse.adapters.sqlite.database import Database
@@ -29,16 +30,7 @@ class SqliteKeyring:
     def keys(self) -> list[ApiKey]:
         """See Keyring."""
         with self._database.reading() as connection:
-            rows = connection.execute(KEYS).fetchall()
-        return [
-            ApiKey(
-                name=name,
-                hash=hash_,
-                created_at=moment(created),
-                revoked_at=None if revoked is None else moment(revoked),
-            )
-            for name, hash_, created, revoked in rows
-        ]
+            return keys_in(connection)
 
     def put(self, key: ApiKey) -> bool:
         """See Keyring."""
@@ -47,3 +39,16 @@ class SqliteKeyring:
     def revoke(self, name: str, at: datetime) -> bool:
         """See Keyring."""
         return self._database.write(REVOKE, (micros(at), name)).rowcount == 1
+
+
+def keys_in(connection: sqlite3.Connection) -> list[ApiKey]:
+    """All there are, as they are read."""
+    return [
+        ApiKey(
+            name=name,
+            hash=hash_,
+            created_at=moment(created),
+            revoked_at=None if revoked is None else moment(revoked),
+        )
+        for name, hash_, created, revoked in connection.execute(KEYS).fetchall()
+    ]
