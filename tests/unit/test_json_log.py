@@ -9,13 +9,19 @@ import subprocess
 import sys
 import threading
 from enum import IntEnum, StrEnum
-from typing import Any, Never
+from fcntl import F_SETPIPE_SZ, LOCK_EX, fcntl, flock
+from select import PIPE_BUF
+from typing import TYPE_CHECKING, Any, Never
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acuse.adapters import json_log, turns
 from acuse.adapters.json_log import LEFT_OUT, MAX_ITEMS, MAX_LINE, MAX_TEXT, MAX_TRACEBACK, JsonFormatter, WholeLines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SPARE = 200
 """Bytes of a line besides what is counted: names of ours, and punctuation."""
@@ -169,22 +175,64 @@ def test_a_stack_is_told() -> None:
     assert line(record(stack_info="Stack:\n  here"))["stack"] == "Stack:\n  here"
 
 
-def test_lines_that_are_written_at_once_are_not_mixed(capfd: pytest.CaptureFixture[str]) -> None:
-    def say(number: int) -> None:
-        handler = WholeLines()  # Each its own, as each process has: no lock is shared.
-        handler.setFormatter(JsonFormatter())
-        for _ in range(20):
-            handler.handle(record(text=str(number) * 3_000, more=[str(number) * 3_000] * 9))
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """A pipe in the place of standard error, which takes a page at once."""
+    reading, writing = os.pipe()
+    fcntl(writing, F_SETPIPE_SZ, PIPE_BUF)
+    monkeypatch.setattr(json_log, "STANDARD_ERROR", writing)
+    yield reading, writing
+    os.close(reading)
 
-    threads = [threading.Thread(target=say, args=(number,)) for number in range(4)]
-    for thread in threads:
+
+def all_of(reading: int, writers: Sequence[threading.Thread], writing: int) -> list[dict[str, Any]]:
+    """The lines that they write to the pipe."""
+
+    def end() -> None:
+        for writer in writers:
+            writer.join()
+        os.write(writing, b"\0")
+        os.close(writing)
+
+    ending = threading.Thread(target=end)
+    for thread in (*writers, ending):
         thread.start()
-    for thread in threads:
-        thread.join()
+    written = b""
+    while not written.endswith(b"\0"):
+        written += os.read(reading, PIPE_BUF)
+    ending.join()
+    return [json.loads(one) for one in written.removesuffix(b"\0").splitlines()]
 
-    lines = [json.loads(one) for one in capfd.readouterr().err.splitlines()]
-    assert len(lines) == 80
-    assert all(len(set(one["text"] + "".join(one["more"]))) == 1 for one in lines)
+
+def saying(text: str, times: int) -> threading.Thread:
+    """It says so with a handler of its own, as each process has: no lock is shared."""
+    handler = WholeLines()
+    handler.setFormatter(JsonFormatter())
+    return threading.Thread(target=lambda: [handler.handle(record(text=text, more=[text] * 4)) for _ in range(times)])
+
+
+def test_lines_that_are_written_at_once_are_not_mixed(narrow: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = narrow
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
+
+    lines = all_of(reading, [*(saying(str(number) * 3_000, 10) for number in range(3)), saying("a", 99)], writing)
+
+    assert len(lines) == 129
+    assert all(set(one["more"]) == {one["text"]} for one in lines)
+
+
+def test_whoever_hangs_while_it_writes_is_not_waited_for_for_ever(
+    narrow: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = narrow
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.02)
+    hanging = os.open(f"/proc/self/fd/{writing}", os.O_WRONLY)
+    flock(hanging, LOCK_EX)
+
+    lines = all_of(reading, [saying("a", 2)], writing)
+
+    assert len(lines) == 2
+    os.close(hanging)
 
 
 def test_a_line_that_cannot_be_written_is_lost_and_nothing_else_is_said(capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from structlog.processors import JSONRenderer, format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
+from acuse.adapters.turns import Turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -61,14 +63,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class WholeLines(logging.Handler):
-    """Writes each line to standard error in one go, for every process of the service writes there."""
+    """Writes each line to standard error as a whole, for every process of the service writes there."""
+
+    def __init__(self) -> None:
+        """Nothing is to be chosen."""
+        super().__init__()
+        self._turns = Turns(STANDARD_ERROR)
 
     def emit(self, record: logging.LogRecord) -> None:
         """The line is written. One that cannot be is lost: what is said of it would be no object."""
         with suppress(Exception):
             line = f"{self.format(record)}\n".encode()
-            while line:
-                line = line[os.write(STANDARD_ERROR, line) :]
+            with self._turns.one():
+                while line:
+                    line = line[os.write(STANDARD_ERROR, line) :]
 
 
 def _message(record: logging.LogRecord) -> str:
