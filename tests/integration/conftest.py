@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tests.contract.backend import Backend
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["sqlite"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """A store and all that goes with it, where time passes as it is told to."""
+    """A store and all that goes with it, where time passes as it is told to; a test may name another."""
     with getattr(backends, request.param)(tmp_path) as made:
         yield made
 
