@@ -114,12 +114,14 @@ def test_what_is_long_is_cut_and_the_page_says_how_to_see_it_all(backend: Backen
         assert len(page.content) < 3 * words.MOST_SHOWN + 10_000
 
 
-def test_a_list_of_large_requests_is_a_small_page(backend: Backend) -> None:
+def test_a_list_of_large_requests_is_a_small_page_and_what_is_cut_says_so(backend: Backend) -> None:
     for _ in range(30):
         ended(backend, added(backend, note="x" * 100_000), detail="y" * 100_000)
     with watched(backend) as (client, _):
         for path in ("/", "/requests"):
-            assert len(client.get(path).content) < 60_000
+            page = client.get(path)
+            assert len(page.content) < 60_000
+            assert f"raised {'y' * (words.MOST_REMARKED - 1)}\N{HORIZONTAL ELLIPSIS} " in plain(page)
 
 
 def test_deep_and_wide_json_is_shown_as_it_is(backend: Backend) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from acuse.application.duration import in_words
 from acuse.domain.listing import Filter, Order
 from acuse.domain.record import Status
+from acuse.entrypoints.ops import words
 from acuse.entrypoints.visible import visible
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _time(name: str, text: str, problems: list[str]) -> datetime | None:
 
 def _row(record: Record) -> Row:
     ended = record.finished_at
-    remark = "" if record.error is None else record.error.detail[:200]
+    remark = "" if record.error is None else words.remark(record.error.detail)
     if record.progress is not None and ended is None:
         done = record.progress.parts - record.progress.left
         remark = f"{done:,} of {record.progress.parts:,} parts ended"
@@ -147,5 +148,5 @@ def _row(record: Record) -> Row:
         took="" if ended is None else in_words(ended - record.created_at),
         attempts=record.attempts,
         reason="" if record.error is None else record.error.reason,
-        remark=visible(remark),
+        remark=remark,
     )

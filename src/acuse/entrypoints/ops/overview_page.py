@@ -248,6 +248,6 @@ def _failed(record: Record) -> FailedRow:
         id=record.id,
         action=record.action,
         reason="" if record.error is None else record.error.reason,
-        detail="" if record.error is None else visible(record.error.detail[:200]),
+        detail="" if record.error is None else words.remark(record.error.detail),
         at=record.finished_at or record.created_at,
     )

@@ -187,12 +187,12 @@ def _parts(record: Record, found: Mapping[Key, Part], number: int, now: datetime
 
 
 def _part_row(part: Part) -> PartRow:
-    error = "" if part.error is None else f"{part.error.reason}: {part.error.detail[:500]}"
+    error = "" if part.error is None else f"{part.error.reason}: {part.error.detail}"
     return PartRow(
         number=part.key.part,
         status=part.status,
         took="" if part.finished_at is None else in_words(part.finished_at - part.created_at),
         attempts=part.attempts,
-        value=visible(part.value[:200].decode(errors="ignore")),
-        error=visible(error),
+        value=words.remark(part.value[: 4 * words.MOST_REMARKED + 4].decode(errors="ignore")),
+        error=words.remark(error, words.MOST_EXPLAINED),
     )

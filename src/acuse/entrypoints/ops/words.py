@@ -11,6 +11,8 @@ from acuse.entrypoints.visible import visible
 
 MOST_SHOWN = 16_384
 """Characters of one value that are shown; `acuse show` prints all."""
+MOST_REMARKED, MOST_EXPLAINED = 200, 500
+"""Characters of what somebody wrote in a row of a table, and of why a part failed, which no other page tells."""
 MOST_FORMATTED = 1_048_576
 """Bytes of JSON that are spread over lines."""
 A_SECOND = timedelta(seconds=1)
@@ -63,6 +65,11 @@ def axis_seconds(value: float) -> str:
 def short(text: str, most: int) -> str:
     """The text, or as many of its characters as there is room for."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def remark(text: str, most: int = MOST_REMARKED) -> str:
+    """What somebody wrote, in a row of a table."""
+    return visible(short(text, most))
 
 
 def text(value: str) -> Shown:
