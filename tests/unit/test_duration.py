@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from acuse.application.duration import in_words
+from acuse.application.duration import ago, in_words
+from tests.requests import CREATED
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,11 @@ from acuse.application.duration import in_words
 )
 def test_a_duration_is_said_in_two_units_at_most_that_follow_each_other(seconds: float, words: str) -> None:
     assert in_words(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-2, "just now"), (0.99, "just now"), (1, "1 s ago"), (1.99, "1 s ago"), (200, "3 min ago"), (7_500, "2 h ago")],
+)
+def test_how_long_ago_it_was_is_said_in_one_unit(seconds: float, words: str) -> None:
+    assert ago(CREATED, CREATED + timedelta(seconds=seconds)) == words

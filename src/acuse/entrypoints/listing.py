@@ -12,12 +12,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from acuse.application.duration import in_words
+from acuse.application.duration import ago, in_words
 from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.domain.record import Status, rfc3339
 from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_of, pages
-from acuse.entrypoints.ops.words import ago
 from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Form, Store, existing, leave
 from acuse.entrypoints.steps import counted, once_interrupted
 from acuse.entrypoints.terminal import console_of, say, seen
@@ -196,14 +195,14 @@ class _Table:
             table.add_column("took", no_wrap=True, justify="right")
             table.add_column("reason", overflow="fold", min_width=6)
         for record in records:
-            took = "" if record.finished_at is None else in_words(record.finished_at - record.created_at)
+            took = None if record.finished_at is None else record.finished_at - record.created_at
             cells = [
                 Text(record.id),
                 Text(seen(record.action)),
                 Text(record.status, STYLES[record.status]),
                 *([Text(str(record.attempts))] if roomy else []),
                 f"{record.created_at:%Y-%m-%d %H:%M:%S}Z" if roomy else ago(record.created_at, self._now),
-                took if roomy else " ".join(took.split()[:2]),
+                "" if took is None else in_words(took, units=2 if roomy else 1),
                 "" if record.error is None else record.error.reason,
             ]
             table.add_row(*cells[: len(table.columns)])

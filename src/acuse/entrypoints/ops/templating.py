@@ -10,6 +10,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from acuse.application.duration import ago
 from acuse.domain.record import rfc3339
 from acuse.entrypoints.ops import words
 from acuse.entrypoints.visible import visible
@@ -54,7 +55,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.filters |= {
-            "ago": words.ago,
+            "ago": ago,
             "iso": rfc3339,
             "utc": words.utc,
             "exactly": words.exactly,

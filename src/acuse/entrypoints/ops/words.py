@@ -15,7 +15,6 @@ MOST_REMARKED, MOST_EXPLAINED = 200, 500
 """Characters of what somebody wrote in a row of a table, and of why a part failed, which no other page tells."""
 MOST_FORMATTED = 1_048_576
 """Bytes of JSON that are spread over lines."""
-A_SECOND = timedelta(seconds=1)
 PER_SECOND = 1.0
 
 
@@ -31,15 +30,6 @@ def rate(a_second: float) -> tuple[str, str]:
     if a_second >= PER_SECOND:
         return f"{a_second:,.0f}" if a_second >= 100 else f"{a_second:.1f}".removesuffix(".0"), "/s"  # noqa: PLR2004
     return f"{a_second * 60:.0f}", "/min"
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """How long ago it was."""
-    since = now - moment
-    if since < A_SECOND:  # The clocks of two machines differ by as much.
-        return "just now"
-    largest = in_words(since // A_SECOND * A_SECOND).split()[:2]
-    return f"{' '.join(largest)} ago"
 
 
 def seconds(value: float) -> str:
