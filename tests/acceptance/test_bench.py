@@ -46,14 +46,14 @@ def test_it_says_what_was_measured_of_any_request_and_leaves_a_chart_and_nothing
     told = rows(measured.stdout)
     assert told["lost"] == ["0", "0"]
     assert told["failed"] == told["requests"]
-    assert all(count(figure) > 0 for title in ("requests", "accepted", "finished") for figure in told[title])
+    assert all(count(figure) > 0 for title in ("requests", "accepted", "ended") for figure in told[title])
     for title in ("POST, p50 / p90 / p99", "created to finished, likewise"):
         assert all(re.fullmatch(r"[\d.,]+ / [\d.,]+ / [\d.,]+ m?s", figure) for figure in told[title])
     assert "A write to this disk takes" in measured.stdout
     assert measured.stdout.count("/s at most") == 4
     assert list(place.iterdir()) == []
     names = [text.text for text in ET.parse(chart).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
-    assert {"accepted", "finished"} <= set(names)
+    assert {"accepted", "ended"} <= set(names)
 
 
 @pytest.mark.parametrize(

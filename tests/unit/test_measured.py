@@ -105,7 +105,7 @@ def test_it_is_told_in_any_encoding(encoding: str) -> None:
     out.seek(0)
     said = out.read()
     assert "1 / 2,499 / 2,499 s" in said
-    assert all(row in said for row in ("failed", "lost", "singly, accepted", "singly, finished"))
+    assert all(row in said for row in ("failed", "lost", "singly, accepted", "singly, ended"))
     assert "refused" not in said
 
 

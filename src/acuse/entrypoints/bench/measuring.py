@@ -51,7 +51,7 @@ def _measured(
         run(load.run(Way(name=way.name, connections=way.connections), 0))
         stage.await_work(PATIENCE)
         taken = run(load.run(way, seconds))
-        tell(f"{way.name}: {len(taken.accepted):,} accepted; until all have finished")
+        tell(f"{way.name}: {len(taken.accepted):,} accepted; until all have ended")
         stage.await_end(seconds + PATIENCE)
         tell(f"{way.name}: the records are read")
         return figures(taken.accepted, taken.took, taken.seconds, taken.refused, stage.records())

@@ -42,7 +42,7 @@ def bars(name: str, figures: Figures, console: Console) -> Table:
     drawn = Table(box=None, show_header=False, pad_edge=False)
     for title, rates, style in (
         ("accepted", figures.line.accepted, "blue"),
-        ("finished", figures.line.ended, "green"),
+        ("ended", figures.line.ended, "green"),
     ):
         most = max(rates)
         text = "".join(steps[round(rate / most * (len(steps) - 1))] if most else steps[0] for rate in rates)
@@ -59,7 +59,7 @@ def chart(found: Mapping[str, Figures]) -> str:
             told="; ".join(_said(name, one) for name, one in found.items()),
             lines=[
                 Line(name="accepted", look="accepted", values=_joined(one.line.accepted for one in found.values())),
-                Line(name="finished", look="finished", values=_joined(one.line.ended for one in found.values())),
+                Line(name="ended", look="finished", values=_joined(one.line.ended for one in found.values())),
             ],
             below=_ticks(list(found.items())),
             label=lambda value: f"{_digits(value)}/s",
@@ -85,7 +85,7 @@ def _ticks(found: Sequence[tuple[str, Figures]]) -> list[Tick]:
 
 
 def _said(name: str, one: Figures) -> str:
-    return f"{name}: {one.accepted_a_second:,.0f} accepted and {one.ended_a_second:,.0f} finished a second"
+    return f"{name}: {one.accepted_a_second:,.0f} accepted and {one.ended_a_second:,.0f} ended a second"
 
 
 def _times(spread: Spread | None) -> str:
@@ -109,7 +109,7 @@ def _always(_: Figures) -> bool:
 
 _ROWS: Sequence[tuple[str, Callable[[Figures], str], Callable[[Figures], bool]]] = (
     ("accepted", lambda one: f"{_digits(one.accepted_a_second)}/s", _always),
-    ("finished", lambda one: f"{_digits(one.ended_a_second)}/s", _always),
+    ("ended", lambda one: f"{_digits(one.ended_a_second)}/s", _always),
     ("POST, p50 / p90 / p99", lambda one: _times(one.post), _always),
     ("created to finished, likewise", lambda one: _times(one.ending), _always),
     ("requests", lambda one: f"{one.accepted:,}", _always),
