@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -91,6 +92,15 @@ def test_tallies_are_nearly_a_write_a_change_while_there_are_few_and_one_a_batch
         assert _usd(large)["tallies: writes"] == pytest.approx(2 * many.requests / 100 * 0.705e-6)
         assert _usd(small)["tallies: writes"] < 0.06 * small.total
         assert _usd(large)["tallies: writes"] < 0.002 * large.total
+
+
+def test_what_the_reference_says_that_tallies_cost_is_what_the_model_says() -> None:
+    reference = (Path(__file__).parents[3] / "docs/reference/aws.md").read_text("utf-8")
+    said = {1: "{:.2f} USD a month of {:.2f} with `lambda`", 10: "{:.0f} USD of {:.0f}", 10_000: "{:.0f} USD of {:,.0f}"}
+
+    for rate, text in said.items():
+        bill = TERMS.bill(Profile.LAMBDA, Workload(requests_per_second=rate))
+        assert text.format(_usd(bill)["tallies: writes"], bill.total) in reference
 
 
 def test_tallies_of_more_than_a_kilobyte_and_in_a_provisioned_table_are_paid_for_as_other_writes() -> None:
