@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from acuse.adapters.aws import failed, listing
 from acuse.adapters.aws.backend import AwsBackend
@@ -295,6 +296,22 @@ def test_without_the_index_what_failed_is_looked_for_in_the_whole_table(house: H
 
     assert sorted(one.id for page in pages for one in page.records) == sorted(one.id for one in there)
     assert {page.order for page in pages} == {Order.NONE}
+
+
+def test_while_the_index_is_filled_what_failed_is_looked_for_in_the_whole_table(house: House) -> None:
+    """It is deployed by then, for CloudFormation waits for the index to be made and not for it to be filled."""
+    [there] = house.failed([BEGAN])
+
+    def refuse(params: dict[str, Any], **_: object) -> object:
+        if b'"IndexName"' not in params["body"]:
+            return None
+        told = "Cannot read from backfilling global secondary index: failed"
+        return AWSResponse("", 400, {}, None), {"Error": {"Code": "ValidationException", "Message": told}}
+
+    house.dynamodb.meta.events.register("before-call.dynamodb.Query", refuse)
+
+    page = house.overview.find(FAILED, 10, None)
+    assert (page.records, page.order) == ([there], Order.NONE)
 
 
 @pytest.mark.parametrize("house", [WITHOUT_INDEX], indirect=True)
