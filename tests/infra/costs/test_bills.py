@@ -96,7 +96,11 @@ def test_tallies_are_nearly_a_write_a_change_while_there_are_few_and_one_a_batch
 
 def test_what_the_reference_says_that_tallies_cost_is_what_the_model_says() -> None:
     reference = (Path(__file__).parents[3] / "docs/reference/aws.md").read_text("utf-8")
-    said = {1: "{:.2f} USD a month of {:.2f} with `lambda`", 10: "{:.0f} USD of {:.0f}", 10_000: "{:.0f} USD of {:,.0f}"}
+    said = {
+        1: "{:.2f} USD a month of {:.2f} with `lambda`",
+        10: "{:.0f} USD of {:.0f}",
+        10_000: "{:.0f} USD of {:,.0f}",
+    }
 
     for rate, text in said.items():
         bill = TERMS.bill(Profile.LAMBDA, Workload(requests_per_second=rate))
