@@ -297,6 +297,15 @@ def test_that_nobody_is_there_to_take_traces_is_a_warning(data: Path) -> None:
     assert told.startswith("they are lost until somebody takes them at http://127.0.0.1:9/v1/traces: ")
 
 
+def test_that_traces_cannot_be_sent_as_they_are_to_be_is_the_one_failure(data: Path) -> None:
+    wrong = {"ACUSE_TRACING": "true", "OTEL_EXPORTER_OTLP_HEADERS": "Authorization: Bearer s3cret"}
+
+    told = levels(findings("--data", data, code=2, **wrong), Level.FAILURE)
+
+    assert told.keys() == {"traces"}
+    assert "s3cret" not in told["traces"]
+
+
 def test_settings_that_cannot_be_used_are_a_failure(data: Path) -> None:
     told = levels(findings("--data", data, code=2, ACUSE_WORKERS="-1"), Level.FAILURE)
 
