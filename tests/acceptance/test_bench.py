@@ -89,8 +89,8 @@ def test_what_could_not_be_done_is_an_error_before_anything_is_measured(
     assert said in measured.stderr
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_can_be_broken_off_and_leaves_nothing(place: Path, signum: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_it_can_be_broken_off_and_leaves_nothing(place: Path, signum: signal.Signals) -> None:
     command = [sys.executable, "-m", "acuse", "bench", "--seconds", "600", "--data", str(place), "--workers", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as measuring:
         try:
@@ -104,6 +104,6 @@ def test_it_can_be_broken_off_and_leaves_nothing(place: Path, signum: signal.Sig
         finally:
             measuring.kill()
 
-    assert (measuring.returncode, out, len(error.splitlines())) == (code, "", code == 130)
+    assert (measuring.returncode, out, len(error.splitlines())) == (130, "", 1)
     assert list(place.iterdir()) == []
     assert not any(exists(pid) for pid in processes)

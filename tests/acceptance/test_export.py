@@ -223,7 +223,7 @@ def test_a_row_group_is_bounded_however_many_records_there_are(large: Kept, tmp_
     assert {group.column(place).compression for group in groups for place in range(len(COLUMNS))} == {"ZSTD"}
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_what_is_broken_off_leaves_what_was_there_before(large: Kept, tmp_path: Path, how: signal.Signals) -> None:
     file = tmp_path / "requests.csv"
     file.write_text("before")
@@ -234,8 +234,8 @@ def test_what_is_broken_off_leaves_what_was_there_before(large: Kept, tmp_path: 
         told, _ = export.communicate()
 
     assert file.read_text() == "before"
-    assert export.returncode == (130 if how is signal.SIGINT else -9)
-    if how is signal.SIGINT:
+    assert export.returncode == (130 if how is signal.SIGTERM else -9)
+    if how is signal.SIGTERM:
         assert re.fullmatch(rf"broken off after \d+ requests: {file} is not whole\n", told)
         assert parts_beside(file) == []
 

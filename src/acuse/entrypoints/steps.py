@@ -56,8 +56,15 @@ def counted(number: int, noun: str) -> str:
 def once_interrupted(stopped: threading.Event) -> None:
     """Ctrl-C sets the event, so that the step under way is finished and counted; pressed again, it ends at once."""
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
         stopped.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in interrupting():
+        signal.signal(number, stop)
+
+
+def interrupting() -> list[signal.Signals]:
+    """Ctrl-C, SIGTERM, and that the terminal is closed, unless that is ignored, as under nohup."""
+    is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if is_detached else [signal.SIGHUP])]

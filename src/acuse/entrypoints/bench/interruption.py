@@ -1,26 +1,24 @@
-"""Ctrl-C and SIGTERM, of which the first ends what is being measured, and what was started for it goes, too."""
+"""Ctrl-C and the like, of which the first ends what is being measured, and what was started for it goes, too."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import uvloop
+
+from acuse.entrypoints.steps import interrupting
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 T = TypeVar("T")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-TERMINATED = 128 + signal.SIGTERM
-
 
 def end_at_the_first() -> None:
-    """It raises KeyboardInterrupt or SystemExit. A second one must not interrupt the end: it does nothing."""
-    for one in SIGNALS:
+    """It raises KeyboardInterrupt. A second one must not interrupt the end: it does nothing."""
+    for one in interrupting():
         signal.signal(one, _end)
 
 
@@ -29,8 +27,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     async def watched() -> T:
         # Raised while the loop reads from a connection, it would be taken for an error of that one.
-        for one in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(one, _end, one, None)
+        for one in interrupting():
+            asyncio.get_running_loop().add_signal_handler(one, _end)
         return await work
 
     try:
@@ -42,13 +40,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return found
 
 
-def _end(number: int, _: object) -> NoReturn:
+def _end(*_: object) -> NoReturn:
     _ignore()
-    if number == signal.SIGTERM:
-        sys.exit(TERMINATED)
     raise KeyboardInterrupt
 
 
 def _ignore() -> None:
-    for one in SIGNALS:
+    for one in interrupting():
         signal.signal(one, signal.SIG_IGN)
