@@ -41,7 +41,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Pages:
-    """What is looked up for them runs in threads; so do all but the overview, which shares one look."""
+    """What they show is looked up in threads; of the overview, once for all who have it open."""
 
     def __init__(self, sources: Sources, templates: Templates, silent: Callable[[], Mapping[str, float]]) -> None:
         """`silent`: parts of the service that do not show themselves, and for how many seconds."""
