@@ -103,15 +103,16 @@ def _run(plan: Plan, access: Access) -> tuple[list[Figures], bool]:
 
 
 def _tell(report: Report, options: argparse.Namespace) -> None:
-    if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    if options.png:
-        draw(report, options.png)
     console = Console(width=None if sys.stdout.isatty() else 60 + 40 * len(report.steps))
     console.print(table(report))
     for step in report.steps:
         for remark in step.remarks:
             print(remark)
+    sys.stdout.flush()
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    if options.png:
+        draw(report, options.png)
 
 
 def _leave(code: int, message: str) -> NoReturn:

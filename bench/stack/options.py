@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--patience", type=_positive, default=60.0, help="seconds to wait for their end")
     made.add_argument("--max-rate", type=_positive, default=1000.0, help="a rate above it needs --yes")
     made.add_argument("--yes", action="store_true", help="a rate above --max-rate is meant")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found")
-    made.add_argument("--png", type=Path, metavar="FILE", help="write rate and latency over time as a picture")
+    made.add_argument("--json", type=_file, metavar="FILE", help="write everything that was found")
+    made.add_argument("--png", type=_file, metavar="FILE", help="write rate and latency over time as a picture")
     return made
 
 
@@ -102,6 +102,14 @@ def _bulk(text: str) -> int:
     if value > MOST_IN_BULK:
         raise argparse.ArgumentTypeError(f"{MOST_IN_BULK:,} at most")
     return value
+
+
+def _file(text: str) -> Path:
+    """Said before the test, not after it."""
+    file = Path(text)
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
+    return file
 
 
 def _members(text: str) -> dict[str, Any]:

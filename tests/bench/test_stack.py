@@ -256,6 +256,7 @@ def test_the_key_is_never_shown(tmp_path: Path) -> None:
         (("--rate", 0), 2, "above 0"),
         (("--bulk", 5000), 2, "at most"),
         (("--members", "[]"), 2, "not a JSON object"),
+        (("--json", "/nowhere/found.json"), 2, "cannot be written"),
         ((), 3, "could not be stored"),
     ],
 )
