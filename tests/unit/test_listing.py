@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from acuse.domain.listing import Filter
+from acuse.domain.listing import Filter, size_of
 from acuse.domain.record import Status
 from tests.requests import CREATED, record
 
@@ -36,3 +36,10 @@ def test_whatever_it_is_is_taken_where_nothing_is_said() -> None:
 )
 def test_all_that_is_said_must_hold(wanted: Filter, takes: bool) -> None:  # noqa: FBT001
     assert wanted.takes(FAILED) is takes
+
+
+def test_a_page_is_as_large_as_what_was_received_and_what_came_of_it() -> None:
+    plain = record()
+
+    assert size_of(plain) == len(plain.body)
+    assert size_of(msgspec.structs.replace(plain, result=b"1234")) == len(plain.body) + 4
