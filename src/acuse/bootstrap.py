@@ -74,6 +74,11 @@ class Service:
         if not self.settings.table:
             self._sqlite.inspect()
 
+    def inspect_log(self) -> None:
+        """As inspect does the file of SQLite, if there is a log beside it, for one who opens it in passing."""
+        if not self.settings.table:
+            self._sqlite.inspect_log()
+
     def examine(self) -> Iterable[Finding]:
         """What is found of the store, on AWS of the queue, and of who takes traces; nothing of it is changed."""
         yield from self.aws.examine() if self.settings.table else self._sqlite.examine()

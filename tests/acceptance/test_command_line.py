@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -173,6 +174,26 @@ def test_what_is_no_database_of_this_version_is_said(kept: Kept) -> None:
             file.execute(f"PRAGMA {pragma}")
         listed = kept.run("list")
         assert (listed.returncode, listed.stdout, said in listed.stderr) == (2, "", True)
+
+
+@pytest.mark.parametrize("command", ["list", "keys new somebody"])
+def test_the_log_of_another_file_goes_into_none(kept: Kept, tmp_path: Path, command: str) -> None:
+    """As who puts back a backup may forget it."""
+    kept.finished(200)
+    log, file = kept.folder / "acuse.db-wal", kept.folder / "acuse.db"
+    other = Kept(tmp_path / "other")
+    other.failed(40)
+    with closing(sqlite3.connect(other.folder / "acuse.db")) as connection:
+        connection.execute("UPDATE record SET attempts = 7")
+        connection.commit()
+        shutil.copy(other.folder / log.name, log)
+    before = file.read_bytes(), log.read_bytes()
+
+    told = kept.run(*command.split())
+
+    assert (told.returncode in {2, 3}, told.stdout) == (True, "")
+    assert "without the acuse.db-wal of another file" in told.stderr
+    assert (file.read_bytes(), log.read_bytes()) == before
 
 
 def test_a_file_that_is_damaged_is_said_with_what_to_do(kept: Kept) -> None:

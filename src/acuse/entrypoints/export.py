@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_of, pages
-from acuse.entrypoints.options import Data, Store, existing
+from acuse.entrypoints.options import Data, Store, service_over
 from acuse.entrypoints.sheets import Csv, Lines
 from acuse.entrypoints.steps import SoFar, counted, take_steps
 from acuse.entrypoints.whole_file import Output, StandardOutput, WholeFile
@@ -54,7 +53,7 @@ def export(
     if form is Form.PARQUET and output == "-" and sys.stdout.isatty():
         raise Misconfigured("Parquet is nothing for a terminal: give a file by --output FILE")
     sheet_of = _sheet_of(form)
-    service = Service(existing(data, store), anew=False)
+    service = service_over(data, store)
     wanted = filter_of(service.clock.now(), status=status, action=action, since=since, until=until)
 
     name = "standard output" if output == "-" else output

@@ -12,7 +12,7 @@ from acuse.bootstrap import Service
 from acuse.domain.api_key import SECRET_BYTES, is_name, new_key
 from acuse.domain.errors import Misconfigured
 from acuse.domain.record import rfc3339
-from acuse.entrypoints.options import REFUSED, Data, Store, existing, leave, settings_with
+from acuse.entrypoints.options import REFUSED, Data, Store, leave, service_over, settings_with
 
 app = typer.Typer(name="keys", help="The keys that clients are asked for, once there is one.", no_args_is_help=True)
 
@@ -25,6 +25,7 @@ def new(name: Name, data: Data = None, store: Store = None) -> None:
     if not is_name(name):
         raise Misconfigured("the name of a key is 1 to 40 of a-z, 0-9 and -")
     service = Service(settings_with(data=data, store=store))
+    service.inspect_log()
     key, text = new_key(name, secrets.token_bytes(SECRET_BYTES), service.clock.now())
     if not service.keyring.put(key):
         leave(REFUSED, f"there is or was a key with the name {name}")
@@ -35,7 +36,7 @@ def new(name: Name, data: Data = None, store: Store = None) -> None:
 @app.command("list")
 def list_(data: Data = None, store: Store = None) -> None:
     """Print the name of every key, when it was made, and when it was revoked."""
-    keys = Service(existing(data, store), anew=False).keyring.keys()
+    keys = service_over(data, store).keyring.keys()
     for key in keys:
         revoked = "" if key.revoked_at is None else f" revoked {rfc3339(key.revoked_at)}"
         print(f"{key.name} created {rfc3339(key.created_at)}{revoked}")
@@ -44,7 +45,7 @@ def list_(data: Data = None, store: Store = None) -> None:
 @app.command()
 def revoke(name: Name, data: Data = None, store: Store = None) -> None:
     """Make a key useless, for good; its name stays taken."""
-    service = Service(existing(data, store), anew=False)
+    service = service_over(data, store)
     if not service.keyring.revoke(name, service.clock.now()):
         leave(REFUSED, f"no key that could be revoked has the name {name}")
     print(f"{name} is revoked")

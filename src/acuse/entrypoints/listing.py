@@ -13,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from acuse.application.duration import ago, in_words
-from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.domain.record import Status, rfc3339
 from acuse.entrypoints.filters import OfAction, OfStatus, Since, Until, filter_of, pages
-from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Form, Store, existing, leave
+from acuse.entrypoints.options import INTERRUPTED, UNAVAILABLE, Data, Form, Store, leave, service_over
 from acuse.entrypoints.steps import counted, once_interrupted
 from acuse.entrypoints.terminal import console_of, say, seen
 
@@ -77,7 +76,7 @@ def list_(
     SQLite lists the newest first. DynamoDB lists failed ones by when they failed, the last first; for anything else it
     reads the whole table, in no order. The order, and where to go on if there are more, is told on standard error.
     """
-    service = Service(existing(data, store), anew=False)
+    service = service_over(data, store)
     now = service.clock.now()
     most = limit_of(limit)
     wanted = filter_of(now, status=status, action=action, since=since, until=until)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from acuse.bootstrap import DATABASE
+from acuse.bootstrap import DATABASE, Service
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
 from acuse.domain.submission import UUID
@@ -51,6 +51,13 @@ def existing(data: Path | None, store: str | None, **chosen: Any) -> Settings:
             " or where else the records are by --store dynamodb://TABLE or ACUSE_STORE"
         )
     return settings
+
+
+def service_over(data: Path | None, store: str | None) -> Service:
+    """The service whose records are there; else Misconfigured, as for a log that must not go into the file."""
+    service = Service(existing(data, store), anew=False)
+    service.inspect_log()
+    return service
 
 
 def known_id(text: str) -> str:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acuse.bootstrap import Service
 from acuse.entrypoints.moments import moment_before
-from acuse.entrypoints.options import Data, Store, existing
+from acuse.entrypoints.options import Data, Store, service_over
 from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from datetime import datetime
 
+    from acuse.bootstrap import Service
     from acuse.domain.purged import Purged
 
 STEP, PAUSE = 64, 3
@@ -37,7 +37,7 @@ def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, sto
     for longer than any client may send one again. The service may run meanwhile, and another purge too; one that
     was stopped is taken up by the next.
     """
-    service = Service(existing(data, store), anew=False)
+    service = service_over(data, store)
     before = moment_before(service.clock.now(), older_than)
 
     def steps(stopped: threading.Event) -> Generator[SoFar]:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acuse.bootstrap import Service
 from acuse.domain.errors import Misconfigured
 from acuse.domain.record import Status
 from acuse.entrypoints.filters import OfAction, Since, Until, filter_of, pages
-from acuse.entrypoints.options import REFUSED, Data, Store, existing, known_id
+from acuse.entrypoints.options import REFUSED, Data, Store, known_id, service_over
 from acuse.entrypoints.steps import SoFar, counted, take_steps
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Sequence
+
+    from acuse.bootstrap import Service
 
 STEP = 64
 """Requests at once: others can write to the file before the next ones."""
@@ -41,7 +42,7 @@ def retry(
     if ids and (dry_run or not action is since is until is None):
         raise Misconfigured("--action, --since, --until and --dry-run go with --failed")
     known = [known_id(one) for one in ids or ()]
-    service = Service(existing(data, store), anew=False)
+    service = service_over(data, store)
     if known:
         _retry(service, known)
         return

@@ -10,9 +10,8 @@ import msgspec
 import typer
 
 from acuse.application.duration import in_words
-from acuse.bootstrap import Service
 from acuse.domain.record import Failure, part_keys, rfc3339
-from acuse.entrypoints.options import REFUSED, Data, Store, existing, known_id, leave
+from acuse.entrypoints.options import REFUSED, Data, Store, known_id, leave, service_over
 from acuse.entrypoints.terminal import say, seen
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def show(
 ) -> None:
     """Print one record, or its parts, as the store has them now."""
     known = known_id(id)
-    records = Service(existing(data, store), anew=False).store
+    records = service_over(data, store).store
     record = records.get([known]).get(known)
     if record is None:
         leave(REFUSED, f"no request has the id {known}")

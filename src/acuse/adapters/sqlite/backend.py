@@ -10,6 +10,7 @@ from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.examination import examine, known_keys
 from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.overview import SqliteOverview
+from acuse.adapters.sqlite.place import beside
 from acuse.adapters.sqlite.queue import SqliteQueue
 from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.errors import Misconfigured
@@ -48,6 +49,12 @@ class SqliteBackend:
     def inspect(self) -> None:
         """Nothing was found that forbids to serve from the file; else Misconfigured or StoreUnavailable says what."""
         inspect(self._file, self._busy)
+
+    def inspect_log(self) -> None:
+        """The same if there is a log: who closes the file puts it in, also if it is that of another file."""
+        log, _ = beside(self._file)
+        if log.exists():
+            inspect(self._file, self._busy)
 
     def examine(self) -> Iterator[Finding]:
         """What is found of the folder, its disk and the file, which stay as they are."""
