@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from acuse.domain.backlog import Backlog
+    from acuse.domain.delivery import Delivery
     from acuse.domain.listing import Page
     from acuse.domain.record import Record
     from tests.contract.backend import Backend
@@ -94,6 +95,41 @@ def test_what_came_last_comes_first(backend: Backend) -> None:
         assert [one.created_at for one in listed] == sorted((one.created_at for one in listed), reverse=True)
         assert {page.order for page in pages(backend, limit=4)} == {Order.NEWEST}
     assert len(found(backend)) == 15
+
+
+def test_of_what_failed_the_last_that_did_comes_first(backend: Backend) -> None:
+    began = backend.clock.now()
+    there: list[Delivery] = []
+    for action in ("delay", "delay", "delay", "a", "a"):
+        there.append(received(backend, record(backend.clock.now(), action=action)))
+        backend.pass_time(TICK)
+    for place in (4, 2, 0, 3, 1):
+        end(backend, there[place], failed=True)
+        backend.pass_time(TICK)
+
+    def listed(wanted: Filter) -> list[int]:
+        assert {page.order for page in pages(backend, wanted, limit=2)} == {Order.LAST_FAILED}
+        keys = [one.key.id for one in there]
+        return [keys.index(one.id) for one in found(backend, wanted, limit=2)]
+
+    assert listed(Filter(status=Status.FAILED)) == [1, 3, 0, 2, 4]
+    assert listed(Filter(status=Status.FAILED, action="delay")) == [1, 0, 2]
+    assert listed(Filter(status=Status.FAILED, since=began + TICK)) == [1, 3, 2, 4]
+    assert listed(Filter(status=Status.FAILED, until=began + 2 * TICK)) == [1, 0]
+
+
+def test_where_a_page_of_what_failed_ended_is_nothing_to_another_list(backend: Backend) -> None:
+    for _ in range(2):
+        ended(backend, failed=True)
+    last_failed = Filter(status=Status.FAILED)
+    after = backend.overview.find(last_failed, 1, None).next
+    assert after is not None
+
+    with pytest.raises(Misconfigured):
+        backend.overview.find(ALL, 1, after)
+    if backend.orders:
+        with pytest.raises(Misconfigured):
+            backend.overview.find(last_failed, 1, backend.overview.find(ALL, 1, None).next)
 
 
 def test_a_request_is_found_by_what_it_is(backend: Backend) -> None:

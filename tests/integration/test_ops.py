@@ -48,7 +48,7 @@ def test_failures_are_the_verdict_and_can_be_run_again_from_there(backend: Backe
 
     read = plain(response)
     assert "Attention 1 of 1 request that ended in the last 5 min failed." in read
-    assert "Failed requests Last created first" in read, "which need not be the one that failed last"
+    assert "Failed requests Last failed first" in read
     assert "20 s ago delay raised ValueError: no" in read
     assert f'href="/requests/{failed.id}"' in response.text
     assert f'method="post" action="/requests/{failed.id}/retry"' in response.text

@@ -12,7 +12,7 @@ from acuse.domain.backlog import Backlog, Load, backlog_of
 from acuse.domain.delivery import LEASES
 from acuse.domain.errors import Misconfigured
 from acuse.domain.listing import MAX_PAGE_BYTES, Filter, Order, Page, size_of
-from acuse.domain.record import Record, rfc3339
+from acuse.domain.record import Record, Status, rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from acuse.domain.record import Key
     from acuse.domain.tally import Tally
 
-PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f-]{36}", re.ASCII)
+PLACE = re.compile(r"(failed/)?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f-]{36}", re.ASCII)
 
 
 class MemoryOverview:
@@ -33,16 +33,19 @@ class MemoryOverview:
         self._lease = lease
 
     def find(self, wanted: Filter, limit: int, after: str | None) -> Page:
-        """See Overview. Newest first."""
-        if after is not None and not PLACE.fullmatch(after):
+        """See Overview. Newest first, and those that failed last failed first."""
+        order, place = Order.NEWEST, _created
+        if wanted.status is Status.FAILED:
+            order, place = Order.LAST_FAILED, _failed
+        if after is not None and (not (read := PLACE.fullmatch(after)) or (read[1] is None) != (place is _created)):
             raise Misconfigured(f"no page of this store ended with {after!r}")
         with self._memory.changed:
-            found = sorted(filter(wanted.takes, self._memory.records.values()), key=_place, reverse=True)
-        left = [one for one in found if after is None or _place(one) < after]
+            found = sorted(filter(wanted.takes, self._memory.records.values()), key=place, reverse=True)
+        left = [one for one in found if after is None or place(one) < after]
         page: list[Record] = []
         while len(page) < min(limit, len(left)) and sum(map(size_of, page)) < MAX_PAGE_BYTES:
             page.append(left[len(page)])
-        return Page(records=page, order=Order.NEWEST, next=_place(page[-1]) if len(page) < len(left) else None)
+        return Page(records=page, order=order, next=place(page[-1]) if len(page) < len(left) else None)
 
     def backlog(self) -> Backlog:
         """See Overview."""
@@ -78,5 +81,9 @@ class MemoryOverview:
         return (self._memory.parts[key] if key.part else self._memory.records[key.id]).created_at
 
 
-def _place(record: Record) -> str:
+def _created(record: Record) -> str:
     return f"{rfc3339(record.created_at)} {record.id}"
+
+
+def _failed(record: Record) -> str:
+    return f"failed/{record.finished_at and rfc3339(record.finished_at)} {record.id}"

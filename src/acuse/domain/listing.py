@@ -35,7 +35,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(StrEnum):
-    """In which order a store lists what it was asked for."""
+    """In which order a store lists what it was asked for: those that failed by when they did, if in any."""
 
     NEWEST = "newest first"
     LAST_FAILED = "last failed first"

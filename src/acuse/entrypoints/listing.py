@@ -73,8 +73,9 @@ def list_(
 ) -> None:
     """List requests; what is not told on each line is in `acuse show`.
 
-    SQLite lists the newest first. DynamoDB lists failed ones by when they failed, the last first; for anything else it
-    reads the whole table, in no order. The order, and where to go on if there are more, is told on standard error.
+    Failed ones are listed by when they failed, the last first. Anything else comes newest first from SQLite; DynamoDB
+    reads the whole table for it, in no order. The order, and where to go on if there are more, is told on standard
+    error.
     """
     service = service_over(data, store)
     now = service.clock.now()

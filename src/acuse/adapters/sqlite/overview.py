@@ -45,6 +45,18 @@ SELECT created_at, seq FROM record INDEXED BY record_listed
 WHERE part = 0 AND action = :action AND status = :status AND created_at < :at AND created_at >= :since
 ORDER BY created_at DESC, seq DESC
 """
+FAILED_TIED = """
+SELECT finished_at, seq FROM record INDEXED BY record_failed
+WHERE part = 0 AND action = :action AND status = 'failed' AND finished_at = :at AND seq < :seq
+    AND created_at >= :since AND created_at < :until
+ORDER BY seq DESC
+"""
+FAILED_BEFORE = """
+SELECT finished_at, seq FROM record INDEXED BY record_failed
+WHERE part = 0 AND action = :action AND status = 'failed' AND finished_at < :at AND finished_at >= :since
+    AND created_at >= :since AND created_at < :until
+ORDER BY finished_at DESC, seq DESC
+"""
 
 GET = f"SELECT {RECORD} FROM record WHERE seq = ?"  # noqa: S608
 
@@ -64,11 +76,15 @@ TALLIES = "SELECT at, action, status, bound, count FROM tally WHERE at >= ?"
 
 BEGINNING, END = -(2**63), 2**63 - 1
 
+PREFIXES = {Order.NEWEST: "", Order.LAST_FAILED: "failed/"}
+"""What says in a page's end of which list it is."""
+
 
 class Place(NamedTuple):
-    """Where a record stands among all, which are listed from the last to the first."""
+    """Where a record stands in a list, which goes from the last to the first."""
 
-    created_at: int
+    at: int
+    """When it was created; in a list of those that failed, when it did."""
     seq: int
 
 
@@ -82,20 +98,20 @@ class SqliteOverview:
         self._lease = lease
 
     def find(self, wanted: Filter, limit: int, after: str | None) -> Page:
-        """See Overview. Newest first; of one moment, what came last."""
-        end = Place(END if wanted.until is None else micros(wanted.until), 0)
-        start = end if after is None else min(end, _place(after))
+        """See Overview. Newest first, and those that failed last failed first; of one moment, what came last."""
+        order = Order.LAST_FAILED if wanted.status is Status.FAILED else Order.NEWEST
+        last = Place(END, 0) if after is None else _place(after, order)
         records: list[Record] = []
-        size, last = 0, start
-        with self._database.snapshot() as connection, _newest(connection, wanted, start) as places:
+        size = 0
+        with self._database.snapshot() as connection, _places(connection, wanted, last) as places:
             for place in places:
                 if len(records) == limit or size >= MAX_PAGE_BYTES:
-                    return Page(records=records, order=Order.NEWEST, next=f"{last.created_at}.{last.seq}")
+                    return Page(records=records, order=order, next=f"{PREFIXES[order]}{last.at}.{last.seq}")
                 record = record_from(connection.execute(GET, (place[1],)).fetchone())
                 records.append(record)
                 size += size_of(record)
                 last = Place(*place)
-        return Page(records=records, order=Order.NEWEST)
+        return Page(records=records, order=order)
 
     def backlog(self) -> Backlog:
         """See Overview. Of those that are due at once the oldest is the one whose turn it is."""
@@ -118,12 +134,12 @@ class SqliteOverview:
         ]
 
 
-def _place(text: str) -> Place:
-    """Where the page ended that said so."""
-    if not re.fullmatch(r"[0-9]{1,18}\.[0-9]{1,18}", text):
+def _place(text: str, order: Order) -> Place:
+    """Where the page in that order ended that said so."""
+    read = re.fullmatch(rf"{PREFIXES[order]}([0-9]{{1,18}})\.([0-9]{{1,18}})", text)
+    if not read:
         raise Misconfigured(f"no page of this store ended with {text!r}")
-    created_at, seq = text.split(".")
-    return Place(int(created_at), int(seq))
+    return Place(int(read[1]), int(read[2]))
 
 
 def _actions(connection: sqlite3.Connection) -> list[str]:
@@ -132,18 +148,23 @@ def _actions(connection: sqlite3.Connection) -> list[str]:
 
 
 @contextmanager
-def _newest(connection: sqlite3.Connection, wanted: Filter, start: Place) -> Iterator[Iterator[tuple[int, int]]]:
+def _places(connection: sqlite3.Connection, wanted: Filter, start: Place) -> Iterator[Iterator[tuple[int, int]]]:
     """The places of those wanted that come after the start, each read when it is asked for."""
     actions = _actions(connection) if wanted.action is None else [wanted.action]
     statuses = list(Status) if wanted.status is None else [wanted.status]
     since = BEGINNING if wanted.since is None else micros(wanted.since)
-    named = {"at": start.created_at, "seq": start.seq, "since": since}
+    until = END if wanted.until is None else micros(wanted.until)
+    if wanted.status is Status.FAILED:
+        statements = (FAILED_TIED, FAILED_BEFORE)
+    else:
+        statements, start = (TIED, OLDER), min(start, Place(until, 0))
+    named = {"at": start.at, "seq": start.seq, "since": since, "until": until}
     with ExitStack() as stack:
         ranges = [
             stack.enter_context(closing(connection.execute(statement, {"action": action, "status": status, **named})))
             for action in actions
             for status in statuses
-            for statement in (TIED, OLDER)
+            for statement in statements
         ]
         yield heapq.merge(*ranges, reverse=True)
 

@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from acuse.application.duration import in_words
 from acuse.application.overview import LATELY, PICTURE, Share, Summary, Verdict, judged, silences
-from acuse.domain.listing import Order
 from acuse.domain.record import rfc3339
 from acuse.domain.tally import BOUNDS, SPAN
 from acuse.entrypoints.ops import words
@@ -98,7 +97,7 @@ def overview_view(seen: Seen, silent: Mapping[str, float]) -> OverviewView:
         drawings=[_throughput(summary), _durations(summary), _backlog(summary)],
         actions=summary.actions,
         failed=[_failed(record) for record in seen.failed],
-        order="Last created first" if seen.order is Order.NEWEST else seen.order.value.capitalize(),
+        order=seen.order.value.capitalize(),
     )
 
 

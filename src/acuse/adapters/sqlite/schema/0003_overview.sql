@@ -3,6 +3,9 @@
 -- The requests by action and status, in the order in which they were created.
 CREATE INDEX record_listed ON record (action, status, created_at) WHERE part = 0;
 
+-- Those that failed, in the order in which they did.
+CREATE INDEX record_failed ON record (action, finished_at, seq, created_at) WHERE part = 0 AND status = 'failed';
+
 -- What came to pass in the ten seconds from `at` on: how many requests of the action came to the status.
 CREATE TABLE tally (
     at            INTEGER NOT NULL,
