@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -105,13 +105,14 @@ def memory(_: Path) -> Iterator[Backend]:
 def sqlite(folder: Path) -> Iterator[Backend]:
     clock = StillClock()
     busy = timedelta(seconds=5)
-    durable = Database(folder / "acuse.db", durable=True, busy=busy)
-    quick, looking = (Database(folder / "acuse.db", durable=False, busy=busy) for _ in range(2))
-    queue = SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS)
-    overview = SqliteOverview(looking, clock, lease=LEASE)
-    yield _Clocked(SqliteStore(durable, clock), queue, SqliteKeyring(durable), overview, clock)
-    for one in (looking, quick, durable):
-        one.close()
+    with (
+        closing(Database(folder / "acuse.db", durable=True, busy=busy)) as durable,
+        closing(Database(folder / "acuse.db", durable=False, busy=busy)) as quick,
+        closing(Database(folder / "acuse.db", durable=False, busy=busy)) as looking,
+    ):
+        queue = SqliteQueue(quick, clock, lease=LEASE, bounds=BOUNDS)
+        overview = SqliteOverview(looking, clock, lease=LEASE)
+        yield _Clocked(SqliteStore(durable, clock), queue, SqliteKeyring(durable), overview, clock)
 
 
 def aws(_: Path) -> AbstractContextManager[Backend]:

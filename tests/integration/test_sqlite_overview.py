@@ -19,15 +19,17 @@ from acuse.adapters.sqlite.store import SqliteStore
 from acuse.domain.delivery import Ending
 from acuse.domain.errors import Misconfigured
 from acuse.domain.listing import Filter
-from acuse.domain.record import Status
+from acuse.domain.record import Failure, Reason, Status
 from acuse.domain.tally import BOUNDS as BOUNDS_OF_TIME
 from acuse.domain.tally import KEPT, SPAN, tally_of
 from tests.clock import StillClock
 from tests.requests import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from acuse.domain.listing import Page
     from acuse.domain.record import Record
 
 BUSY, LEASE, NOW = timedelta(seconds=5), timedelta(seconds=10), timedelta(0)
@@ -52,38 +54,45 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "acuse.db"
 
 
-def opened(path: Path, *, anew: bool = True) -> SqliteBackend:
-    return SqliteBackend(StillClock(), file=path, lease=LEASE, busy=BUSY, bounds=lambda: BOUNDS, anew=anew)
+def opened(path: Path, *, anew: bool = True) -> closing[SqliteBackend]:
+    return closing(SqliteBackend(StillClock(), file=path, lease=LEASE, busy=BUSY, bounds=lambda: BOUNDS, anew=anew))
 
 
 @pytest.fixture
-def backend(path: Path) -> SqliteBackend:
-    return opened(path)
+def backend(path: Path) -> Iterator[SqliteBackend]:
+    with opened(path) as made:
+        yield made
 
 
-def end_all(backend: SqliteBackend) -> None:
+def end_all(backend: SqliteBackend, error: Failure | None = None) -> None:
+    at, result = StillClock().now(), b"1" if error is None else None
     while deliveries := backend.queue.receive(500, NOW):
-        backend.store.settle([Ending(delivery=one, at=StillClock().now(), result=b"1") for one in deliveries])
+        backend.store.settle([Ending(delivery=one, at=at, result=result, error=error) for one in deliveries])
 
 
 def filled(backend: SqliteBackend, number: int) -> list[Record]:
-    """So many, of each action and of two statuses; half of them of one moment."""
+    """So many of each of the three statuses, of each action; half of them of one moment."""
     at = StillClock().now()
     records = [
-        record(at + (place % 2) * place * TICK, action=ACTIONS[place % len(ACTIONS)]) for place in range(2 * number)
+        record(at + (place % 2) * place * TICK, action=ACTIONS[place % len(ACTIONS)]) for place in range(3 * number)
     ]
     backend.store.add(records[:number])
     end_all(backend)
-    backend.store.add(records[number:])
+    backend.store.add(records[number : 2 * number])
+    end_all(backend, Failure(Reason.RAISED, "no"))
+    backend.store.add(records[2 * number :])
     return records
 
 
-STATEMENTS = [overview.ACTIONS, overview.TIED, overview.OLDER, overview.GET, overview.LOAD]
+STATEMENTS = [
+    overview.ACTIONS, overview.TIED, overview.OLDER, overview.FAILED_TIED, overview.FAILED_BEFORE, overview.GET,
+    overview.LOAD,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("statement", [*STATEMENTS, overview.TALLIES, store.FORGET_TALLIES])
 def test_no_statement_goes_through_a_whole_table(path: Path, statement: str) -> None:
-    named = dict.fromkeys(["action", "status", "at", "seq", "since", "now", "far"], 1)
+    named = dict.fromkeys(["action", "status", "at", "seq", "since", "until", "now", "far"], 1)
     values = named if ":" in statement else [1] * statement.count("?")
     with closing(Database(path, durable=False, busy=BUSY)) as database, database.reading() as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
@@ -113,7 +122,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     folder = tmp_path_factory.mktemp("files")
     found = {number: folder / f"{number}.db" for number in (FEW, MANY)}
     for number, file in found.items():
-        filled(opened(file), number)
+        with opened(file) as backend:
+            filled(backend, number)
     return found
 
 
@@ -131,7 +141,7 @@ def test_a_page_costs_the_same_however_much_there_is(files: dict[int, Path], wan
                 looking.find(wanted, 10, after)
                 connection.set_progress_handler(None, 0)
                 found.append(counted.taken)
-                after = looking.find(wanted, number * 3 // 2, after).next
+                after = looking.find(wanted, number // 10, after).next
         return found[0], found[1]
 
     few, many = steps(FEW), steps(MANY)
@@ -140,11 +150,16 @@ def test_a_page_costs_the_same_however_much_there_is(files: dict[int, Path], wan
 
 
 def test_a_listing_goes_on_after_a_restart(path: Path) -> None:
-    records = filled(opened(path), 20)
+    with opened(path) as backend:
+        records = filled(backend, 20)
 
-    pages = [opened(path, anew=False).overview.find(Filter(), 7, None)]
+    def page(after: str | None) -> Page:
+        with opened(path, anew=False) as backend:
+            return backend.overview.find(Filter(), 7, after)
+
+    pages = [page(None)]
     while (after := pages[-1].next) is not None:
-        pages.append(opened(path, anew=False).overview.find(Filter(), 7, after))
+        pages.append(page(after))
 
     found = [one.id for page in pages for one in page.records]
     assert sorted(found) == sorted(one.id for one in records)
@@ -173,8 +188,7 @@ def test_each_bound_is_in_the_schema(path: Path) -> None:
     assert ended == {(one.at, one.bound): one.count for one in tallies if one.status is Status.FINISHED}
 
 
-def test_what_lies_too_far_back_is_no_longer_counted_once_something_ends(path: Path) -> None:
-    backend = opened(path)
+def test_what_lies_too_far_back_is_no_longer_counted_once_something_ends(backend: SqliteBackend) -> None:
     began = StillClock().now()
     backend.store.add([record(began - KEPT - place * SPAN) for place in range(3)] + [record(began)])
     assert len(backend.overview.tallies(began - 2 * KEPT)) == 4
@@ -184,9 +198,8 @@ def test_what_lies_too_far_back_is_no_longer_counted_once_something_ends(path: P
     assert {one.at for one in backend.overview.tallies(began - 2 * KEPT)} == {began, began - KEPT, began - KEPT - SPAN}
 
 
-def test_what_is_shown_at_once_was_so_at_one_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_shown_at_once_was_so_at_one_moment(backend: SqliteBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """One is found as accepted and as finished, if it ends between the two looks."""
-    backend = opened(path)
     backend.store.add([record() for _ in range(3)])
     actions = overview._actions
 
@@ -214,18 +227,19 @@ def old(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Record]:
 
 
 def test_a_file_of_the_version_before_is_listed_and_counted_from_now_on(path: Path, old: list[Record]) -> None:
-    backend = opened(path)
-
-    assert len(backend.overview.find(Filter(), 10, None).records) == len(old)
-    assert set(backend.overview.backlog().actions or ()) == set(ACTIONS)
-    assert backend.overview.tallies(StillClock().now() - KEPT) == []
-    end_all(backend)
-    assert {one.status for one in backend.overview.tallies(StillClock().now())} == {Status.FINISHED}
-    assert opened(path, anew=False).store.get([old[0].id])[old[0].id].status is Status.FINISHED
+    with opened(path) as backend:
+        assert len(backend.overview.find(Filter(), 10, None).records) == len(old)
+        assert set(backend.overview.backlog().actions or ()) == set(ACTIONS)
+        assert backend.overview.tallies(StillClock().now() - KEPT) == []
+        end_all(backend)
+        assert {one.status for one in backend.overview.tallies(StillClock().now())} == {Status.FINISHED}
+    with opened(path, anew=False) as backend:
+        assert backend.store.get([old[0].id])[old[0].id].status is Status.FINISHED
 
 
 def test_who_comes_later_does_not_migrate_a_file(path: Path, old: list[Record]) -> None:
-    with pytest.raises(Misconfigured):
-        _ = opened(path, anew=False).overview
+    with opened(path, anew=False) as backend, pytest.raises(Misconfigured):
+        _ = backend.overview
 
-    assert opened(path).store.get([old[0].id])
+    with opened(path) as backend:
+        assert backend.store.get([old[0].id])

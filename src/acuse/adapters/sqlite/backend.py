@@ -45,6 +45,12 @@ class SqliteBackend:
         self._busy = busy
         self._bounds = bounds
         self._anew = anew
+        self._databases: list[Database] = []
+
+    def close(self) -> None:
+        """Every connection is closed; what was made of them no longer works."""
+        for database in self._databases:
+            database.close()
 
     def inspect(self) -> None:
         """Nothing was found that forbids to serve from the file; else Misconfigured or StoreUnavailable says what."""
@@ -91,4 +97,5 @@ class SqliteBackend:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise Misconfigured(f"the data folder {folder} cannot be made: {error}") from error
-        return Database(self._file, durable=durable, busy=self._busy, anew=self._anew)
+        self._databases.append(Database(self._file, durable=durable, busy=self._busy, anew=self._anew))
+        return self._databases[-1]
