@@ -101,7 +101,7 @@ def _commits(folder: Path) -> Iterator[Finding]:
         with tempfile.TemporaryDirectory(prefix=".acuse-check-", dir=folder) as scratch:
             yield from _tried(Path(scratch) / "try.db")
     except (OSError, sqlite3.Error) as error:
-        text = said(error, folder) if isinstance(error, sqlite3.Error) else str(error)
+        text = said(error, folder / "try.db") if isinstance(error, sqlite3.Error) else str(error)
         yield Finding(Level.FAILURE, "commits", text)
 
 
