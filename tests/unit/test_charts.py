@@ -60,6 +60,19 @@ def test_lines_go_from_nothing_to_the_next_round_number() -> None:
     assert texts(svg) == ["5 s", "10 s", "then", "&", "now"]
 
 
+@pytest.mark.parametrize("values", [(50, 100), (10, 100, 1_000, 10_000)], ids=["linear", "logarithmic"])
+def test_a_label_stands_at_the_height_of_its_value(values: tuple[float, ...]) -> None:
+    svg = plotted(plot(*values, logarithmic=len(values) > 2))
+    [top] = [float(one.attrib["y"]) for one in tree(svg).iter("svg") if "viewBox" in one.attrib]
+    heights = [float(point.split()[1]) for point in paths(svg)[0].removeprefix("M").split("L")]
+    labels = {text.text: float(text.attrib["y"]) for text in tree(svg).iter("text") if text.attrib["class"] == "tick"}
+    above = labels[f"{values[-1]:g} s"] - heights[-1]
+
+    assert {float(one.attrib["y1"]) for one in tree(svg).iter("line")} >= {top + height for height in heights}
+    for value, height in zip(values, heights, strict=True):
+        assert labels.get(f"{value:g} s", height + above) == pytest.approx(height + above)
+
+
 def test_where_nothing_came_to_pass_the_line_is_at_the_bottom() -> None:
     assert paths(plotted(plot(0, 0))) == ["M0 160.0L1 160.0"]
     assert paths(plotted(plot())) == []
