@@ -45,6 +45,13 @@ def test_a_slip_of_the_pen_is_said_with_what_may_be_meant(arguments: tuple[str, 
     assert said in told.stderr
 
 
+def test_what_each_command_is_for_is_said_in_full() -> None:
+    told = [acuse(*group, "--help", env={**os.environ, "COLUMNS": "80"}).stdout for group in ((), ("keys",))]
+
+    listed = [one.partition("Commands:")[2] for one in told]
+    assert all(one and "..." not in one for one in listed)
+
+
 def test_a_setting_that_is_none_is_said() -> None:
     told = acuse("list", env={**os.environ, "ACUSE_STORES": "sqlite"})
 

@@ -34,7 +34,7 @@ def check(
     form: Annotated[Form, typer.Option("--format", help="A table, or JSON, one finding a line.")] = Form.TABLE,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure.")] = False,  # noqa: FBT002
 ) -> None:
-    """Say whether the service could run with these settings, here and now: before a deployment.
+    """Say whether the service could run with these settings. Ask before a deployment.
 
     It looks at settings, actions, store, rights, clock, disk and ports, starts a runner, and leaves everything as it
     was. On SQLite it makes and removes a file in the data folder; on AWS it only reads.

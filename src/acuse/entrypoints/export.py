@@ -45,7 +45,7 @@ def export(
     data: Data = None,
     store: Store = None,
 ) -> None:
-    """Write records to a file that other tools read, however many there are.
+    """Write records to a file that other tools read, however many.
 
     The file is there once it is whole: what is broken off leaves none, and one that was there before stays until then.
     The service may run meanwhile. Each record comes once, as it was when it was read.

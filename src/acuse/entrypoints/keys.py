@@ -35,7 +35,7 @@ def new(name: Name, data: Data = None, store: Store = None) -> None:
 
 @app.command("list")
 def list_(data: Data = None, store: Store = None) -> None:
-    """Print the name of every key, when it was made, and when it was revoked."""
+    """Print every key: its name, when it was made and revoked."""
     keys = service_over(data, store).keyring.keys()
     for key in keys:
         revoked = "" if key.revoked_at is None else f" revoked {rfc3339(key.revoked_at)}"

@@ -31,7 +31,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them and delete n
 
 
 def purge(older_than: OlderThan, dry_run: DryRun = False, data: Data = None, store: Store = None) -> None:  # noqa: FBT002
-    """Delete the requests that ended so long ago, and their parts, for good.
+    """Delete the requests that ended so long ago. Their parts go, too, for good.
 
     It does not ask. An id that is gone is forgotten: sent again, it is a new request and runs again. So keep requests
     for longer than any client may send one again. The service may run meanwhile, and another purge too; one that

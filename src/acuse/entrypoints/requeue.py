@@ -29,7 +29,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Count them and send not
 
 
 def requeue(older_than: OlderThan, dry_run: DryRun = False, store: Store = None, queue: Queue = None) -> None:  # noqa: FBT002
-    """Send again what was accepted so long ago and has not ended, in case its message was lost.
+    """Send again what was accepted so long ago and has not ended. Its message may be lost.
 
     For DynamoDB with SQS. Of a split request it sends the parts that have not ended, or the merge if all have. What was
     not lost is then in the queue twice, and may run twice at once, though it ends once. So choose an age beyond

@@ -33,7 +33,7 @@ def retry(
     data: Data = None,
     store: Store = None,
 ) -> None:
-    """Queue failed requests again; of a split one, only the parts that failed.
+    """Queue failed requests again. Of a split one, only the parts that failed.
 
     With --failed it does not ask, and goes on until there are no more: what fails again meanwhile is left alone.
     """

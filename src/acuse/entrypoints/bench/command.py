@@ -31,7 +31,7 @@ def bench(
     actions: Actions = None,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Write a chart there, as SVG.")] = None,
 ) -> None:
-    """Measure this machine: how much it accepts and finishes, and how fast.
+    """Measure how much this machine accepts and finishes, and how fast.
 
     A service of its own is started twice, for requests sent singly and in bulk, over a folder beside the database
     (--data says where), which is gone in the end. What sends the requests takes its share of the machine, too.

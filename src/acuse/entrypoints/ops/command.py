@@ -25,7 +25,7 @@ def ops(
     queue: Queue = None,
     actions: Actions = None,
 ) -> None:
-    """Run the ops plane alone, over the records of a service that runs elsewhere, or of none."""
+    """Run the ops plane alone. The service may run elsewhere, or not at all."""
     # Slow to import, which every other command would wait for.
     import uvloop  # noqa: PLC0415
 
