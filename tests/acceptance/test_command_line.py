@@ -127,6 +127,12 @@ def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
     assert not any("Traceback" in one.stderr or "Exception ignored" in one.stderr for one in told)
 
 
+def test_the_exit_code_is_the_same_where_nothing_can_be_said(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "acuse", "list", "--data", tmp_path]
+        assert subprocess.run(command, check=False, stderr=full).returncode == 2
+
+
 @pytest.mark.parametrize(
     "command",
     ["list", "show ID", "retry ID", "retry --failed", "export --format csv", "purge --older-than 1d", "keys list"],

@@ -68,6 +68,9 @@ def known_id(text: str) -> str:
 
 
 def leave(code: int, message: str) -> NoReturn:
-    """The command has ended, and said why."""
-    print(f"acuse: {seen(message)}", file=sys.stderr)
+    """The command has ended, and said why, if that can be written."""
+    try:
+        print(f"acuse: {seen(message)}", file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Else the exit code would tell of this one.
     sys.exit(code)
