@@ -129,7 +129,7 @@ def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
 
 def test_the_exit_code_is_the_same_where_nothing_can_be_said(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "acuse", "list", "--data", tmp_path]
+        command = [sys.executable, "-m", "acuse", "list", "--data", str(tmp_path)]
         assert subprocess.run(command, check=False, stderr=full).returncode == 2
 
 
