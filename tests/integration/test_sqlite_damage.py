@@ -129,8 +129,8 @@ def not_to_be_written(path: Path) -> Iterator[list[str]]:
     ("state", "code", "said"),
     [
         (damaged, 2, "damaged"),
-        (not_to_be_read, 3, "can be read and written to"),
-        (not_to_be_written, 3, "can be read and written to"),
+        (not_to_be_read, 3, "be read and written to"),
+        (not_to_be_written, 3, "be read and written to"),
     ],
 )
 def test_a_command_that_cannot_use_the_file_ends_and_says_so(

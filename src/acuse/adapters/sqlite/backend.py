@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
-from acuse.adapters.sqlite.examination import examine, known_keys
+from acuse.adapters.sqlite.examination import examine, known_keys, permit
 from acuse.adapters.sqlite.keyring import SqliteKeyring
 from acuse.adapters.sqlite.overview import SqliteOverview
 from acuse.adapters.sqlite.place import beside
@@ -54,6 +54,7 @@ class SqliteBackend:
 
     def inspect(self) -> None:
         """Nothing was found that forbids to serve from the file; else Misconfigured or StoreUnavailable says what."""
+        permit(self._file)  # A commit of nothing, by which readiness is known, would succeed.
         inspect(self._file, self._busy)
 
     def inspect_log(self) -> None:

@@ -139,7 +139,7 @@ def _locks(other: sqlite3.Connection) -> Finding:
 
 def _database(file: Path, busy: timedelta, now: datetime) -> Iterator[Finding]:
     try:
-        _permit(file)
+        permit(file)
         inspect(file, busy)
     except (Misconfigured, StoreUnavailable) as error:
         yield Finding(Level.FAILURE, "database", str(error))
@@ -187,11 +187,11 @@ def _left_as_it_was(file: Path) -> Iterator[None]:
                 one.execute(TABLES).fetchone()
 
 
-def _permit(file: Path) -> None:
-    """Another user may have made them, by a command."""
+def permit(file: Path) -> None:
+    """It may be read and written to, and what is beside it, as another user left it; else StoreUnavailable."""
     for name in (file, *beside(file)):
         if name.exists() and not os.access(name, os.R_OK | os.W_OK):
-            raise Misconfigured(f"{name} may not be read and written to by this user")
+            raise StoreUnavailable(f"{name} may not be read and written to by this user")
 
 
 def _schema(file: Path, application: int, schema: int) -> Finding:
