@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -50,9 +51,9 @@ class Kept:
     def failed(self, count: int = 1, *, detail: str = "no", **members: Any) -> list[str]:
         return self._ended(count, members, error=Failure(Reason.RAISED, detail))
 
-    def many(self, count: int) -> list[str]:
-        """As many that failed, all at one moment."""
-        records = [record(self.clock.now()) for _ in range(count)]
+    def many(self, count: int, *, noise: int = 0) -> list[str]:
+        """As many that failed, all at one moment, with so many bytes in each that no format makes less of."""
+        records = [record(self.clock.now(), noise=secrets.token_hex(noise)) for _ in range(count)]
         with self.opened() as (store, queue):
             store.add(records)
             while deliveries := queue.receive(500, timedelta(0)):

@@ -63,7 +63,7 @@ def test_a_setting_that_is_none_is_said() -> None:
     ["list --limit all", "list --limit all --format json", "export --format csv", "export --format parquet"],
 )
 def test_a_reader_that_goes_away_ends_it_without_a_word(kept: Kept, command: str) -> None:
-    kept.many(3_000)
+    kept.many(3_000, noise=40)  # More than a pipe holds, also as Parquet.
     piped = f'set -o pipefail; "$0" -m acuse {command} --data {kept.folder} | head -c 10 >&2'
 
     told = subprocess.run(["bash", "-c", piped, sys.executable], check=False, capture_output=True)
