@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from acuse.adapters.sqlite import database as module
-from acuse.adapters.sqlite import overview, store
+from acuse.adapters.sqlite import overview
 from acuse.adapters.sqlite.backend import SqliteBackend
 from acuse.adapters.sqlite.database import Database
 from acuse.adapters.sqlite.queue import SqliteQueue
@@ -90,7 +90,7 @@ STATEMENTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("statement", [*STATEMENTS, overview.TALLIES, store.FORGET_TALLIES])
+@pytest.mark.parametrize("statement", [*STATEMENTS, overview.TALLIES])
 def test_no_statement_goes_through_a_whole_table(path: Path, statement: str) -> None:
     named = dict.fromkeys(["action", "status", "at", "seq", "since", "until", "now", "far"], 1)
     values = named if ":" in statement else [1] * statement.count("?")
@@ -180,22 +180,27 @@ def test_each_bound_is_in_the_schema(path: Path) -> None:
         store.add([record(clock.now()) for _ in range(2 * len(BOUNDS_OF_TIME))])
         deliveries = queue.receive(500, NOW)
         late = [timedelta(seconds=bound) + tick for bound in BOUNDS_OF_TIME for tick in (NOW, TICK)]
-        store.settle([Ending(delivery=one, at=clock.now() + by) for one, by in zip(deliveries, late, strict=True)])
+        looking = overview.SqliteOverview(database, clock, lease=LEASE)
+        told: dict[tuple[datetime, int], int] = {}
+        for delivery, by in zip(deliveries, late, strict=True):
+            store.settle([Ending(delivery=delivery, at=clock.now() + by)])
+            tallies = [one for one in looking.tallies(clock.now()) if one.status is Status.FINISHED]
+            told |= {(one.at, one.bound): one.count for one in tallies}  # Those of the last hour.
         records = store.get([one.key.id for one in deliveries]).values()
-        tallies = overview.SqliteOverview(database, clock, lease=LEASE).tallies(clock.now())
 
-    ended = Counter((one.at, one.bound) for one in map(tally_of, records))
-    assert ended == {(one.at, one.bound): one.count for one in tallies if one.status is Status.FINISHED}
+    assert told == Counter((one.at, one.bound) for one in map(tally_of, records))
 
 
-def test_what_lies_too_far_back_is_no_longer_counted_once_something_ends(backend: SqliteBackend) -> None:
+def test_what_lies_too_far_back_is_no_longer_counted_once_something_new_is(backend: SqliteBackend) -> None:
     began = StillClock().now()
-    backend.store.add([record(began - KEPT - place * SPAN) for place in range(3)] + [record(began)])
-    assert len(backend.overview.tallies(began - 2 * KEPT)) == 4
+    oldest = began - KEPT - SPAN
+    times = [oldest, oldest - TICK, oldest - SPAN, began]
+    backend.store.add([record(one) for one in times[:3]])
+    assert len(backend.overview.tallies(began - 2 * KEPT)) == 2
 
-    end_all(backend)
+    backend.store.add([record(times[3])])
 
-    assert {one.at for one in backend.overview.tallies(began - 2 * KEPT)} == {began, began - KEPT, began - KEPT - SPAN}
+    assert {one.at for one in backend.overview.tallies(began - 2 * KEPT)} == {oldest, began}
 
 
 def test_what_is_shown_at_once_was_so_at_one_moment(backend: SqliteBackend, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from acuse.adapters.sqlite.purge import count, purge
 from acuse.adapters.sqlite.rows import PART, RECORD, micros, part_from, record_from
 from acuse.domain.errors import StoreUnavailable
 from acuse.domain.outcome import Added, Addition, Existing, Together
-from acuse.domain.tally import KEPT, SPAN
 from acuse.domain.together import together
 
 if TYPE_CHECKING:
@@ -51,9 +50,6 @@ SET status = ?, finished_at = max(?, created_at), attempts = ?, result = ?, reas
     due_at = NULL, lease = NULL
 WHERE id = ? AND part = ? AND lease = ? AND status = 'accepted'
 """
-
-# Triggers of the schema count what is accepted and what ends.
-FORGET_TALLIES = "DELETE FROM tally WHERE at < ?"
 
 COUNT_PART = """
 UPDATE record
@@ -119,7 +115,6 @@ class SqliteStore:
     def settle(self, endings: Sequence[Ending]) -> list[bool]:
         """See Store."""
         with self._database.writing() as connection:
-            connection.execute(FORGET_TALLIES, (micros(self._clock.now() - KEPT - SPAN),))
             return [_settle(connection, ending) for ending in endings]
 
     def plan(self, delivery: Delivery, parts: Sequence[bytes]) -> bool:

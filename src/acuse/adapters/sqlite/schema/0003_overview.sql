@@ -16,6 +16,11 @@ CREATE TABLE tally (
     PRIMARY KEY (at, action, status, bound)
 ) STRICT, WITHOUT ROWID;
 
+-- What lies back further than an hour is shown no more. (What is counted once more is no insert.)
+CREATE TRIGGER tally_begun AFTER INSERT ON tally BEGIN
+    DELETE FROM tally WHERE at < NEW.at - 3610000000;
+END;
+
 CREATE TRIGGER record_accepted AFTER INSERT ON record WHEN NEW.part = 0 BEGIN
     INSERT INTO tally VALUES (NEW.created_at - NEW.created_at % 10000000, NEW.action, 'accepted', 0, 1)
     ON CONFLICT DO UPDATE SET count = count + 1;
