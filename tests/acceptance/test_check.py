@@ -171,10 +171,11 @@ def test_a_folder_that_may_not_be_written_to_is_a_failure(data: Path) -> None:
 
 def test_a_file_where_the_folder_should_be_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "circle").symlink_to("circle")
 
-    for folder in (tmp_path / "file", tmp_path / "file" / "data"):
-        told = levels(findings("--data", folder, code=2), Level.FAILURE)
-        assert told == {"data folder": f"{tmp_path / 'file'} is not a folder"}
+    for name, folder in (("file", "file"), ("file", "file/data"), ("circle", "circle")):
+        told = levels(findings("--data", tmp_path / folder, code=2), Level.FAILURE)
+        assert told == {"data folder": f"{tmp_path / name} is not a folder"}
 
 
 def test_a_folder_that_others_can_look_into_is_a_warning(data: Path) -> None:

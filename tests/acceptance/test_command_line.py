@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,10 @@ def test_what_each_command_is_for_is_said_in_full() -> None:
 
     listed = [one.partition("Commands:")[2] for one in told]
     assert all(one and "..." not in one for one in listed)
+
+
+def test_the_version_is_told() -> None:
+    assert acuse("--version").stdout == f"{metadata.version('acuse')}\n"
 
 
 def test_a_setting_that_is_none_is_said() -> None:
@@ -170,6 +175,16 @@ def test_what_may_not_be_reached_or_written_to_is_said_in_one_line(kept: Kept) -
         kept.folder.chmod(0o700)
         assert (told.returncode, told.stdout) == (3, "")
         assert re.fullmatch(r"acuse: .*(readonly|may not be|Permission denied).*\n", told.stderr)
+
+
+def test_links_that_lead_in_a_circle_are_said(tmp_path: Path) -> None:
+    for name in ("circle", "acuse.db"):
+        (tmp_path / name).symlink_to(name)
+
+    for data in (tmp_path / "circle", tmp_path):
+        told = acuse("serve", "--port", 0, "--ops-port", 0, data=data)
+        assert (told.returncode, told.stdout) in {(2, ""), (3, "")}
+        assert re.fullmatch(r"acuse: .*\n", told.stderr)
 
 
 def test_json_is_in_utf_8_whatever_the_system_writes(kept: Kept) -> None:

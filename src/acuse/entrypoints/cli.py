@@ -7,7 +7,8 @@ import io
 import logging
 import os
 import sys
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -61,7 +62,6 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    help="A durable intake for mass data processing.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,  # A key may be among them.
@@ -80,6 +80,22 @@ app.command()(check)
 app.command()(bench)
 app.command()(openapi)
 app.add_typer(keys)
+
+
+def _tell_version(is_asked_for: bool) -> None:  # noqa: FBT001
+    if is_asked_for:
+        print(metadata.version("acuse"))
+        raise typer.Exit
+
+
+@app.callback()
+def acuse(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version, and end.")
+    ] = False,  # Was dealt with when it was read.
+) -> None:
+    """A durable intake for mass data processing."""
 
 
 def main() -> None:

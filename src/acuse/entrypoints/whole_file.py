@@ -7,13 +7,11 @@ import secrets
 import stat
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 from acuse.domain.errors import Misconfigured
 from acuse.entrypoints.terminal import say
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class WholeFile:
@@ -22,7 +20,7 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         """The file beside it is there. Raises Misconfigured where it cannot be made."""
         self._is_open = True
-        self._path = path.resolve()
+        self._path = Path(os.path.realpath(path))  # Not `resolve`: links in a circle are for `open` to refuse.
         if self._path.exists() and not self._path.is_file():
             raise Misconfigured(f"{path} is not a file; - is standard output")
         self._beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")

@@ -83,8 +83,8 @@ def _folder(folder: Path) -> Finding:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the first above it that is there."""
-    return next(one for one in (folder, *folder.parents) if one.exists())
+    """The folder, or the first above it that is there, if only as a link that leads nowhere."""
+    return next(one for one in (folder, *folder.parents) if one.exists() or one.is_symlink())
 
 
 def _disk(folder: Path) -> Finding:

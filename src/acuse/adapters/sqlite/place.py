@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    Identity = tuple[int, int]
+Identity = tuple[int, int]
 
 LOOKS = 3
 """So often is what looks wrong looked at: others may be opening or closing the file just then."""
@@ -123,7 +120,7 @@ class Place:
 
 def beside(file: Path) -> tuple[Path, Path]:
     """The log and its index. SQLite has them where the file is, not where a link to it is."""
-    real = file.resolve()
+    real = Path(os.path.realpath(file))  # Not `resolve`: links in a circle are for `stat` to refuse.
     return real.with_name(f"{real.name}-wal"), real.with_name(f"{real.name}-shm")
 
 

@@ -21,7 +21,7 @@ REQUEST = '{"action": "delay", "seconds": 0}'
 
 def bench(
     seconds: Annotated[
-        float, typer.Option(metavar="N", min=0.01, help="How long requests are sent, in each of two ways.")
+        float, typer.Option(metavar="N", min=0.01, max=86_400, help="How long requests are sent, in each of two ways.")
     ] = 10,
     connections: Annotated[int, typer.Option(metavar="N", min=1, help="Connections at once.")] = 16,
     request: Annotated[str, typer.Option(metavar="JSON", help="What is sent, without its id.")] = REQUEST,
