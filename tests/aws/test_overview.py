@@ -394,6 +394,19 @@ def test_what_is_read_for_one_page_is_not_read_again_for_the_next(house: House, 
         assert len(found) <= sum(read) < 1.3 * len(found)
 
 
+def test_few_calls_find_out_that_there_is_no_more_to_fill_a_page(house: House) -> None:
+    house.store.add([record(BEGAN) for _ in range(400)])
+    ended = house.found(Filter(), 400)[:9]
+    assert all(house.store.settle([Ending(delivery=delivery(Key(one.id), 0), at=BEGAN, result=b"1") for one in ended]))
+    calls: list[int] = []
+    house.dynamodb.meta.events.register("after-call.dynamodb.Scan", lambda parsed, **_: calls.append(parsed["Count"]))
+
+    found = house.found(Filter(status=Status.FINISHED), 10)
+
+    assert [one.id for one in found] == [one.id for one in ended]
+    assert len(calls) < 12
+
+
 def measured(stage: Stage, at: datetime, age: float) -> None:
     """CloudWatch has that age for the minute."""
     stage.aws.client("cloudwatch").put_metric_data(

@@ -38,8 +38,8 @@ def scanned(table: Table, wanted: Filter, limit: int, after: str | None) -> Page
         left = limit - len(items)
         if start is None or left <= 0 or looked_at >= LOOKED_AT:
             break
-        # What is read beyond what the page takes is read again for the next one.
-        piece = min(left * looked_at // len(items) + 1 if items else 2 * piece, LOOKED_AT)
+        # What is read beyond what the page takes is read again for the next one. Where none was found, there are fewer.
+        piece = min(left * looked_at // len(items) + 1 if more else 2 * piece, LOOKED_AT)
     records: list[Record] = []
     size = 0
     for item in items:
