@@ -9,6 +9,7 @@
   const main = document.querySelector("main[data-live]");
   const button = document.getElementById("pause");
   const lost = document.getElementById("lost");
+  const unreached = document.getElementById("unreached")?.content.firstElementChild.cloneNode(true);
   if (!main) return;
 
   let isPaused = false;
@@ -53,6 +54,13 @@
     if (isOver) button.hidden = isPaused = true;
   }
 
+  // That all is well may be said for as long as it is known.
+  function doubt() {
+    if (!unreached) return;
+    document.querySelector("[data-part=verdict]").replaceWith(unreached.cloneNode(true));
+    document.title = "Connection lost · acuse";
+  }
+
   async function refresh() {
     if (isFetching) return;
     isFetching = true;
@@ -65,7 +73,9 @@
     } catch {
       failures += 1;
     }
-    lost.hidden = !failures || isPaused;
+    const isLost = failures > 0 && !isPaused;
+    if (isLost && lost.hidden) doubt();
+    lost.hidden = !isLost;
     isFetching = false;
     plan();
   }
@@ -82,6 +92,10 @@
     if (isPaused) plan();
     else refresh();
   });
-  document.addEventListener("visibilitychange", () => (document.hidden || isPaused ? plan() : refresh()));
+  document.addEventListener("visibilitychange", () => {
+    if (unreached && document.hidden && !isPaused) document.title = "acuse";
+    if (document.hidden || isPaused) plan();
+    else refresh();
+  });
   plan();
 })();
