@@ -16,6 +16,7 @@ import pytest
 from acuse.adapters.sqlite import damage
 from acuse.adapters.sqlite.damage import inspect
 from acuse.adapters.sqlite.database import Database
+from acuse.adapters.sqlite.examination import permit
 from acuse.domain.errors import Misconfigured
 from tests.integration.disk import UNPRIVILEGED, read_only
 from tests.integration.files import BUSY, PAGE, RUBBISH, Open, add, at, contents, each, index_of, log_of, note
@@ -105,6 +106,33 @@ def test_of_a_large_file_the_schema_and_the_ends_are_looked_at(
         assert is_found
     else:
         assert not is_found
+
+
+def test_the_log_of_a_file_that_a_link_leads_to_counts_for_how_large_it_is(path: Path) -> None:
+    add(path)
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+
+    with closing(Open(path)) as opened:
+        opened.add()
+        assert damage._size(link) == damage._size(path) > path.stat().st_size
+
+
+def test_a_log_that_goes_while_it_is_looked_at_is_not_one_that_may_not_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(path)
+    log_of(path).write_bytes(RUBBISH)
+    access = os.access
+
+    def after_it_went(name: Path, mode: int) -> bool:
+        if name == log_of(path):
+            name.unlink()
+        return access(name, mode)
+
+    monkeypatch.setattr(os, "access", after_it_went)
+
+    permit(path)
 
 
 @contextmanager

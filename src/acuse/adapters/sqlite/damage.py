@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from acuse.adapters.sqlite.place import Place
+from acuse.adapters.sqlite.place import Place, beside
 from acuse.domain.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _what_to_do(code: int, path: Path) -> str:
 
 
 def _size(path: Path) -> int:
-    log = path.with_name(f"{path.name}-wal")
+    log, _ = beside(path)
     return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 

@@ -190,7 +190,8 @@ def _left_as_it_was(file: Path) -> Iterator[None]:
 def permit(file: Path) -> None:
     """It may be read and written to, and what is beside it, as another user left it; else StoreUnavailable."""
     for name in (file, *beside(file)):
-        if name.exists() and not os.access(name, os.R_OK | os.W_OK):
+        # Looked for again, for another process that closes the file may have removed its log meanwhile.
+        if name.exists() and not os.access(name, os.R_OK | os.W_OK) and name.exists():
             raise StoreUnavailable(f"{name} may not be read and written to by this user")
 
 
