@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 import uuid
+from collections import ChainMap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,12 @@ Deployed, with {stacks}. Try it:
     {url} \\
     -H 'content-type: application/json' -d '{{"id": "{id}", "action": "delay", "seconds": 2}}'
 
-Other clients of AWS find it with
-  AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+The page over it, and the other commands:
+
+  export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  export ACUSE_STORE=dynamodb://{table} ACUSE_QUEUE=sqs://{queue}
+  .venv/bin/acuse ops
+
 What it does is told in {log}. It runs until `make destroy-local`."""
 
 
@@ -90,12 +95,14 @@ def _assembly(folder: Path) -> Path:
 
 
 def _told(outputs: Mapping[str, Mapping[str, str]], aws: LocalAws, log: Path, access: Access) -> str:
-    api = next(one["ApiId"] for one in outputs.values() if "ApiId" in one)
+    every = ChainMap(*map(dict, outputs.values()))
     return TOLD.format(
         stacks=" and ".join(outputs),
         region=REGION,
         asked=ASKED[access],
-        url=url(aws, api),
+        url=url(aws, every["ApiId"]),
+        table=every["TableName"],
+        queue=every["QueueName"],
         id=uuid.uuid4(),
         endpoint=aws.url,
         log=log,

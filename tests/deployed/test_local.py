@@ -51,6 +51,15 @@ def test_what_it_prints_can_be_pasted_and_works_until_it_is_destroyed(folder: Pa
     (command,) = re.findall(r"^ +(curl (?:.*\\\n)*.*)$", deployed.stdout, re.MULTILINE)
     assert [_sent(command).status_code for _ in range(2)] == [201, 200]
     until(lambda: _sent(command).json()["status"] == "finished", "the end")
+    exports = shlex.split(" ".join(re.findall(r"^ +export (.*)$", deployed.stdout, re.MULTILINE)))
+    listed = subprocess.run(
+        [sys.executable, "-m", "acuse", "list"],
+        check=False,
+        env={**os.environ, **dict(export.split("=", 1) for export in exports)},
+        capture_output=True,
+        text=True,
+    )
+    assert listed.stdout.startswith(_sent(command).json()["id"]), listed.stderr
 
     again = _local(folder, "deploy", "--code", str(CODE), "--port", str(port))
     assert again.stdout.splitlines()[0] == deployed.stdout.splitlines()[0]
