@@ -27,7 +27,7 @@ class Health:
         answers: Callable[[], Awaitable[bool]] | None = None,
         is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`ages`: seconds since the intake last committed and each worker last reached its queue.
+        """`ages`: seconds since the intake committed, and each worker reached its queue, or held what it had renewed.
 
         `answers`: whether the store does, where nobody else looks at it; `is_draining`: whether the service is ending.
         """
