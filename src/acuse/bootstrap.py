@@ -120,7 +120,7 @@ class Service:
         except ModuleNotFoundError as error:
             if error.name != "botocore":
                 raise
-            raise Misconfigured("DynamoDB and SQS need more packages: pip install acuse[aws]") from error
+            raise Misconfigured("DynamoDB and SQS need more packages: pip install 'acuse[aws]'") from error
         settings = self.settings
         return AwsBackend(
             self.clock,
@@ -198,7 +198,7 @@ def _tracing_adapter() -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "opentelemetry":
             raise
-        raise Misconfigured("traces need more packages: pip install acuse[otel]") from error
+        raise Misconfigured("traces need more packages: pip install 'acuse[otel]'") from error
     return tracing
 
 

@@ -144,7 +144,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     tracing: Annotated[
         bool,
-        Meta(description="Send traces by OTLP, with the variables OTEL_*; needs `pip install acuse[otel]`."),
+        Meta(description="Send traces by OTLP, with the variables OTEL_*; needs `pip install 'acuse[otel]'`."),
     ] = False
 
     def __post_init__(self) -> None:

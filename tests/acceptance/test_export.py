@@ -320,7 +320,7 @@ def test_without_pyarrow_it_says_what_to_install(kept: Kept, tmp_path: Path) -> 
     other = kept.run("export", "--format", "csv", env=without)
 
     assert (parquet.returncode, other.returncode) == (2, 0)
-    assert parquet.stderr == "acuse: Parquet needs more packages: pip install acuse[parquet]\n"
+    assert parquet.stderr == "acuse: Parquet needs more packages: pip install 'acuse[parquet]'\n"
 
 
 def _peak(kept: Kept, *arguments: object) -> int:

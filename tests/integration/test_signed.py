@@ -197,4 +197,4 @@ def test_without_the_packages_of_aws_the_command_says_what_to_install() -> None:
         check=False,
     )
 
-    assert (told.returncode, "pip install acuse[aws]" in told.stderr) == (2, True), told.stderr
+    assert (told.returncode, "pip install 'acuse[aws]'" in told.stderr) == (2, True), told.stderr

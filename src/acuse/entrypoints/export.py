@@ -94,5 +94,5 @@ def _sheet_of(form: Form) -> Callable[[Output], Sheet]:
             except ModuleNotFoundError as error:
                 if (error.name or "").partition(".")[0] != "pyarrow":
                     raise
-                raise Misconfigured("Parquet needs more packages: pip install acuse[parquet]") from error
+                raise Misconfigured("Parquet needs more packages: pip install 'acuse[parquet]'") from error
             return Parquet

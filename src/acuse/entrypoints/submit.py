@@ -123,7 +123,7 @@ def aws_signer(region: str | None = None) -> Signer:
     except ModuleNotFoundError as error:
         if error.name != "botocore":
             raise
-        raise Misconfigured("signing needs more packages: pip install acuse[aws]") from error
+        raise Misconfigured("signing needs more packages: pip install 'acuse[aws]'") from error
     return SigV4(region)
 
 
