@@ -117,17 +117,17 @@ def test_a_full_disk_behind_the_output_is_said(kept: Kept) -> None:
     with Path("/dev/full").open("w") as full:
         told = [
             subprocess.run(
-                [sys.executable, "-m", "acuse", *arguments, "--data", kept.folder],
+                [sys.executable, "-m", "acuse", *arguments],
                 check=False,
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
-                env=BUFFERED,
+                env={**BUFFERED, "ACUSE_DATA": str(kept.folder)},
             )
-            for arguments in (["list"], ["show", id_], ["export", "--format", "csv"])
+            for arguments in (["list"], ["show", id_], ["export", "--format", "csv"], ["--version"])
         ]
 
-    assert [one.returncode for one in told] == [3, 3, 3]
+    assert [one.returncode for one in told] == [3, 3, 3, 3]
     assert all(one.stderr.count("No space left on device") == 1 for one in told)
     assert not any("Traceback" in one.stderr or "Exception ignored" in one.stderr for one in told)
 

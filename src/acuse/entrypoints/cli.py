@@ -82,20 +82,12 @@ app.command()(openapi)
 app.add_typer(keys)
 
 
-def _tell_version(is_asked_for: bool) -> None:  # noqa: FBT001
-    if is_asked_for:
+@app.callback(invoke_without_command=True)
+def acuse(*, version: Annotated[bool, typer.Option("--version", help="Print the version, and end.")] = False) -> None:
+    """A durable intake for mass data processing."""
+    if version:
         print(metadata.version("acuse"))
         raise typer.Exit
-
-
-@app.callback()
-def acuse(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version, and end.")
-    ] = False,  # Was dealt with when it was read.
-) -> None:
-    """A durable intake for mass data processing."""
 
 
 def main() -> None:
