@@ -281,11 +281,16 @@ def test_a_file_in_the_place_of_another_is_for_the_same_readers(kept: Kept, tmp_
 
 def test_where_no_file_can_be_is_said(kept: Kept, tmp_path: Path) -> None:
     kept.accepted()
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    there = {*tmp_path.iterdir()}
 
-    for wrong in (tmp_path, tmp_path / "nowhere" / "file", "/dev/null"):
+    for wrong in (tmp_path, tmp_path / "nowhere" / "file", "/dev/null", circle):
         told = kept.run("export", "--format", "csv", "--output", wrong)
         assert (told.returncode, told.stdout) == (2, "")
         assert told.stderr.startswith(f"acuse: {wrong} ")
+
+    assert {*tmp_path.iterdir()} == there
 
 
 def test_parquet_goes_to_standard_output_but_not_to_a_terminal(kept: Kept, tmp_path: Path) -> None:

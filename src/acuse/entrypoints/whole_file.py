@@ -20,16 +20,19 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         """The file beside it is there. Raises Misconfigured where it cannot be made."""
         self._is_open = True
-        self._path = Path(os.path.realpath(path))  # Not `resolve`: links in a circle are for `open` to refuse.
-        if self._path.exists() and not self._path.is_file():
-            raise Misconfigured(f"{path} is not a file; - is standard output")
+        self._path = Path(os.path.realpath(path))  # Not `resolve`: links in a circle are for `stat` to refuse.
         self._beside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
+        before = None
         try:
+            with suppress(FileNotFoundError):
+                before = self._path.stat().st_mode
+            if before is not None and not stat.S_ISREG(before):
+                raise Misconfigured(f"{path} is not a file; - is standard output")
             self._file = self._beside.open("xb")
         except OSError as error:
             raise Misconfigured(f"{path} cannot be written: {error.strerror}") from error
-        with suppress(FileNotFoundError):  # Who may not read the file from before may not read this one.
-            os.fchmod(self._file.fileno(), stat.S_IMODE(self._path.stat().st_mode))
+        if before is not None:  # Who may not read the file from before may not read this one.
+            os.fchmod(self._file.fileno(), stat.S_IMODE(before))
 
     def __enter__(self) -> Self:
         return self
