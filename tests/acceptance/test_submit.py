@@ -7,18 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.service import PATIENCE_SECONDS, acuse, until
+from tests.acceptance.service import PATIENCE_SECONDS, acuse
 from tests.acceptance.terminal import on_terminal
 from tests.integration.scripted import Exchange, Fault, Scripted, breaks_after_storing, ndjson, refuses, scripted
 from tests.requests import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEY = "acuse_reports_c2VjcmV0"
 
@@ -63,6 +63,14 @@ def test_what_cannot_be_reached_says_to_try_again_later_and_how_far_it_came() ->
     assert len(told.stdout.splitlines()) == 1_000
 
 
+def test_it_goes_on_where_what_it_waits_for_cannot_be_told() -> None:
+    with scripted(*[refuses(503)] * 4) as service, Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "acuse", "submit", "-", "--url", service.address]
+        sent = subprocess.run(command, check=False, input="{}", stdout=subprocess.PIPE, stderr=full, text=True)
+
+    assert (sent.returncode, json.loads(sent.stdout)["id"]) == (0, *service.records)
+
+
 def test_the_progress_on_a_terminal_is_not_among_the_answers(tmp_path: Path) -> None:
     file, answers = tmp_path / "requests.ndjson", tmp_path / "answers.ndjson"
     file.write_text(lines({"id": new_id(), "action": "echo"}, {"id": new_id(), "action": "echo"}))
@@ -82,7 +90,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_ends_it_at_once() -> None:
+def test_what_it_waits_for_is_told_and_an_interrupt_ends_it_at_once() -> None:
     with scripted(*[refuses(503)] * 1_000) as service:
         command = [sys.executable, "-m", "acuse", "submit", "-", "--url", service.address]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -90,7 +98,7 @@ def test_an_interrupt_ends_it_at_once() -> None:
             assert process.stderr
             process.stdin.write("{}\n")
             process.stdin.close()
-            until(lambda: len(service.came) > 2, "some tries")
+            assert process.stderr.readline() == "acuse: 503 overloaded: as scripted; trying again\n"
             process.send_signal(signal.SIGINT)
 
             assert process.wait(PATIENCE_SECONDS) == 130

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from functools import partial
 from typing import IO, TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,14 +15,18 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from acuse.config import CLIENT_KEY
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.entrypoints.options import INTERRUPTED, MISCONFIGURED, REFUSED, UNAVAILABLE, leave, settings_with
-from acuse.entrypoints.terminal import progress, say
+from acuse.entrypoints.terminal import progress, say, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.console import Console
+    from stamina.instrumentation import RetryDetails
+
     from acuse.client import Signer, Totals
 
 MAX_LINE = 16_777_216
+TRIES_IN_SILENCE = 4
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError)
 
@@ -48,20 +54,23 @@ def submit(
     ] = False,
     minimal: Annotated[bool, typer.Option("--minimal", help="Print the id and the stamps only.")] = False,  # noqa: FBT002
 ) -> None:
-    """Send requests and print each answer, one a line."""
+    """Send requests and print each answer, one a line.
+
+    While there is no answer, or the service says to come back later, it tries again, for up to a minute.
+    """
     from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415  (the other commands need not wait for it)
 
     from acuse.client import Client, Refused, Totals  # noqa: PLC0415  (the same)
 
     settings = settings_with()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    set_on_retry_hooks([])  # They would write to stdout, among the answers.
     totals = Totals()
     columns = (TextColumn("submitted {task.fields[done]}"), BarColumn(), TimeRemainingColumn())
     try:
         signer = aws_signer(sigv4) if sigv4 is not None else None
         where = url or f"http://{host}:{settings.port}"
         with Client(where, key=key, signer=signer, insecure=insecure) as client, progress(*columns, prints=True) as bar:
+            set_on_retry_hooks([partial(_say_why, bar.console)])  # Those of stamina write to stdout, among the answers.
             task = bar.add_task("", total=size_of(file), done=0)
             for item in client.submit_all(requests_in(file), minimal=minimal):
                 say(item.document.decode())
@@ -125,6 +134,15 @@ def aws_signer(region: str | None = None) -> Signer:
             raise
         raise Misconfigured("signing needs more packages: pip install 'acuse[aws]'") from error
     return SigV4(region)
+
+
+def _say_why(told: Console, retry: RetryDetails) -> None:
+    """Why nothing goes on, once it has not for a moment."""
+    if retry.retry_num == TRIES_IN_SILENCE:
+        with suppress(OSError):
+            told.print(
+                f"acuse: {seen(str(retry.caused_by))}; trying again", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 def _items(text: bytes) -> Iterator[bytes]:
