@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ACTIONS = Path(__file__).parent.parent / "actions.py"
+BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}
+"""As Python writes where nobody says otherwise: what was printed last, at the end."""
 PATIENCE_SECONDS = 60.0
 
 

@@ -16,11 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.kept import Kept
-from tests.acceptance.service import PATIENCE_SECONDS, acuse
+from tests.acceptance.service import BUFFERED, PATIENCE_SECONDS, acuse
 from tests.integration.disk import UNPRIVILEGED
-
-BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}
-"""As Python writes where nobody says otherwise: what was printed last, at the end."""
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.service import PATIENCE_SECONDS, acuse
+from tests.acceptance.service import BUFFERED, PATIENCE_SECONDS, acuse
 from tests.acceptance.terminal import on_terminal
 from tests.integration.scripted import Exchange, Fault, Scripted, breaks_after_storing, ndjson, refuses, scripted
 from tests.requests import new_id
@@ -66,7 +66,9 @@ def test_what_cannot_be_reached_says_to_try_again_later_and_how_far_it_came() ->
 def test_it_goes_on_where_what_it_waits_for_cannot_be_told() -> None:
     with scripted(*[refuses(503)] * 4) as service, Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "acuse", "submit", "-", "--url", service.address]
-        sent = subprocess.run(command, check=False, input="{}", stdout=subprocess.PIPE, stderr=full, text=True)
+        sent = subprocess.run(
+            command, check=False, input="{}", stdout=subprocess.PIPE, stderr=full, text=True, env=BUFFERED
+        )
 
     assert (sent.returncode, json.loads(sent.stdout)["id"]) == (0, *service.records)
 

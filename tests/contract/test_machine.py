@@ -85,6 +85,7 @@ class Machine(RuleBasedStateMachine):
             new = Modelled(due=AT_ONCE, body=added.body, is_loose=is_loose, created=added.created_at)
             self.model.setdefault(key, new)
             assert addition.record.body == self.model[key].body
+            self.kept_since = max(self.kept_since, added.created_at - KEPT)
 
     @rule(target=held, limit=st.integers(1, 5))
     def receive(self, limit: int) -> object:

@@ -276,7 +276,7 @@ def test_without_its_packages_it_says_how_to_get_them(monkeypatch: pytest.Monkey
     monkeypatch.delattr("acuse.adapters.tracing")
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
 
-    with pytest.raises(Misconfigured, match=r"pip install acuse\[otel\]"):
+    with pytest.raises(Misconfigured, match=r"pip install 'acuse\[otel\]'"):
         tracing_of(Settings(tracing=True))
 
 

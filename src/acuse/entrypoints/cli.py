@@ -28,6 +28,7 @@ from acuse.entrypoints.retry import retry
 from acuse.entrypoints.serve import serve, work
 from acuse.entrypoints.show import show
 from acuse.entrypoints.submit import submit
+from acuse.entrypoints.terminal import give_up
 
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT})
 
@@ -53,8 +54,7 @@ class Commands(TyperGroup):
                 leave(UNAVAILABLE, f"{os.fsdecode(error.filename)}: {error.strerror}")
             if error.errno not in UNWRITABLE:
                 raise
-            # Else Python would complain when it writes what is left, as it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up(sys.stdout)
             if error.errno == errno.EPIPE:
                 sys.exit(UNREAD)
             leave(UNAVAILABLE, f"the output could not be written: {error.strerror}")

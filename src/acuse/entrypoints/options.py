@@ -14,7 +14,7 @@ from acuse.bootstrap import DATABASE, Service
 from acuse.config import Settings
 from acuse.domain.errors import Misconfigured
 from acuse.domain.submission import UUID
-from acuse.entrypoints.terminal import seen
+from acuse.entrypoints.terminal import give_up, seen
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
 """Exit codes: a request was refused or is not there; wrong settings or arguments; try again later; Ctrl-C; and what the
@@ -72,5 +72,5 @@ def leave(code: int, message: str) -> NoReturn:
     try:
         print(f"acuse: {seen(message)}", file=sys.stderr, flush=True)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Else the exit code would tell of this one.
+        give_up(sys.stderr)
     sys.exit(code)

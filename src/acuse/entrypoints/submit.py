@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from acuse.config import CLIENT_KEY
 from acuse.domain.errors import Misconfigured, Unavailable
 from acuse.entrypoints.options import INTERRUPTED, MISCONFIGURED, REFUSED, UNAVAILABLE, leave, settings_with
-from acuse.entrypoints.terminal import progress, say, seen
+from acuse.entrypoints.terminal import give_up, progress, say, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,10 +138,11 @@ def aws_signer(region: str | None = None) -> Signer:
 def _say_why(told: Console, retry: RetryDetails) -> None:
     """Why nothing goes on, once it has not for a moment."""
     if retry.retry_num == TRIES_IN_SILENCE:
-        with suppress(OSError):
-            told.print(
-                f"acuse: {seen(str(retry.caused_by))}; trying again", markup=False, highlight=False, soft_wrap=True
-            )
+        text = f"acuse: {seen(str(retry.caused_by))}; trying again"
+        try:
+            told.print(text, markup=False, highlight=False, soft_wrap=True)
+        except OSError:
+            give_up(sys.stderr)
 
 
 def _items(text: bytes) -> Iterator[bytes]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 
 from acuse.entrypoints.visible import visible
 
+if TYPE_CHECKING:
+    from typing import TextIO
+
 
 def say(text: str, *, end: str = "\n") -> None:
     """The text is printed; on a terminal, what cannot be seen is in the escapes of JSON."""
     print(visible(text) if sys.stdout.isatty() else text, end=end)
+
+
+def give_up(stream: TextIO) -> None:
+    """What could not be written to it is forgotten. Python would try again as it ends, and its exit code tell of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def console_of(*, stderr: bool = False) -> Console:
