@@ -15,6 +15,7 @@ from acuse.adapters.machine import examine_clock, examine_files, examine_ports
 from acuse.bootstrap import Service
 from acuse.domain.errors import AcuseError, Misconfigured, RunnerUnavailable
 from acuse.domain.finding import Finding, Level
+from acuse.entrypoints.exposure import NO_KEY, exposed
 from acuse.entrypoints.options import MISCONFIGURED, Actions, Data, Form, Queue, Store, settings_with
 from acuse.entrypoints.terminal import console_of, seen
 
@@ -89,11 +90,11 @@ def _actions(service: Service) -> Iterator[Finding]:
 
 def _keys(service: Service) -> Finding:
     settings = service.settings
-    exposed = [host for host in (settings.host, settings.ops_host) if settings.exposes(host)]
+    reached = exposed(settings, settings.host, settings.ops_host)
     try:
         known = service.known_keys()
     except (AcuseError, OSError) as error:
-        if exposed:
+        if reached:
             return Finding(Level.WARNING, "keys", f"whether there is one, as there must be, cannot be seen: {error}")
         known = []
     in_force = sum(key.revoked_at is None for key in known)
@@ -101,11 +102,10 @@ def _keys(service: Service) -> Finding:
         return Finding(Level.OK, "keys", f"{in_force} in force: every request needs one")
     if known:
         return Finding(Level.WARNING, "keys", "all are revoked, so nobody is let in: acuse keys new NAME")
-    if not exposed:
+    if not reached:
         why = "ACUSE_ALLOW_ANYONE says so" if settings.allow_anyone else "nothing is reached from elsewhere"
         return Finding(Level.OK, "keys", f"none is asked for: {why}")
-    advice = f"{exposed[0]} can be reached by anyone, and there is no key: acuse keys new NAME"
-    return Finding(Level.FAILURE, "keys", advice)
+    return Finding(Level.FAILURE, "keys", NO_KEY.format(reached[0]))
 
 
 def _tell(findings: Sequence[Finding], form: Form) -> None:
